@@ -1,0 +1,1 @@
+"""From image files to tensors ready to train on."""

@@ -1,0 +1,72 @@
+"""Which images make which batch: an equal part of every batch from each source.
+
+A batch is a function of (seed, step) alone. A run that is resumed at step k therefore sees exactly
+what it would have seen, with no sampler state to save, and several processes can each take their
+own rows of the same batch.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ocrkit.data.cache import Pixels
+from ocrkit.errors import OcrkitError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """pixels: (B, H, W) uint8; texts: B texts."""
+
+    pixels: np.ndarray
+    texts: list[str]
+
+
+@lru_cache(maxsize=16)
+def _order(count: int, seed: int, source: int, epoch: int) -> np.ndarray:
+    """The order in which an epoch goes through a source: a permutation of range(count)."""
+    return np.random.default_rng([seed, source, epoch]).permutation(count)
+
+
+class Batches:
+    """An endless sequence of batches, each with equal parts from each source.
+
+    Args:
+        sources: one or more sets; each is walked through in epochs of its own, every image once.
+        batch_size: images a batch; a multiple of the number of sources.
+        seed: what the order depends on.
+
+    Raises:
+        OcrkitError: no source, or a batch that cannot be split evenly.
+    """
+
+    def __init__(self, sources: list[Pixels], batch_size: int, seed: int):
+        if not sources:
+            raise OcrkitError("training needs at least one source of images")
+        if batch_size < 1 or batch_size % len(sources):
+            raise OcrkitError(
+                f"a batch of {batch_size} cannot be split over {len(sources)} sources: "
+                f"choose a multiple of {len(sources)}"
+            )
+        self.sources, self.batch_size, self.seed = sources, batch_size, seed
+
+    def indices(self, step: int) -> list[np.ndarray]:
+        """For each source, which of its images stand in the batch of this step (from 0)."""
+        part = self.batch_size // len(self.sources)
+        chosen = []
+        for number, source in enumerate(self.sources):
+            positions = np.arange(step * part, (step + 1) * part)
+            epochs, places = np.divmod(positions, len(source))
+            rows = [
+                _order(len(source), self.seed, number, int(epoch))[places[epochs == epoch]]
+                for epoch in np.unique(epochs)
+            ]
+            chosen.append(np.concatenate(rows))
+        return chosen
+
+    def __getitem__(self, step: int) -> Batch:
+        pixels, texts = [], []
+        for source, rows in zip(self.sources, self.indices(step), strict=True):
+            pixels.append(source.pixels[rows])
+            texts += [source.texts[i] for i in rows]
+        return Batch(np.concatenate(pixels), texts)

@@ -1,0 +1,114 @@
+"""Decode and resize each image once, then feed training from a memory-mapped array.
+
+Decoding and resizing cost about a millisecond an image, every epoch, for ever the same result. The
+first pass writes the finished greyscale pixels as one `.npy` file beside the set; later passes map
+it into memory and copy rows.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ocrkit.data.store import ImageSet
+from ocrkit.errors import OcrkitError
+from ocrkit.files import atomic_file, read_json, write_json
+
+
+def resize(image: Image.Image, width: int, height: int = 32, pad: bool = False) -> np.ndarray:
+    """One greyscale image as the models see it: (height, width) uint8.
+
+    Args:
+        image: any size; converted to greyscale.
+        pad: keep the shape: width min(ceil(height * w / h), width), and the last column repeated
+            to the right. The paper stretched every image to the full width instead.
+    """
+    image = image.convert("L")
+    if not pad:
+        return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+    natural = min(-(-height * image.width // image.height), width)
+    pixels = np.asarray(image.resize((natural, height), Image.Resampling.BICUBIC))
+    return np.pad(pixels, ((0, 0), (0, width - natural)), mode="edge")
+
+
+def to_input(pixels: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """(B, H, W) uint8 pixels to a model's input: (B, 1, H, W) float32 in [-1, 1]."""
+    images = torch.from_numpy(pixels) if isinstance(pixels, np.ndarray) else pixels
+    return images.unsqueeze(1).to(torch.float32).div_(127.5).sub_(1.0)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A set ready to train on.
+
+    Attributes:
+        pixels: (N, H, W) uint8, mapped into memory; only the images that decode.
+        texts: their N texts.
+        broken: (index, reason) of the images that do not decode.
+    """
+
+    pixels: np.ndarray
+    texts: list[str]
+    broken: list[tuple[int, str]]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def load_pixels(images: ImageSet, width: int, height: int = 32, pad: bool = False) -> Pixels:
+    """The set's pixels, from the cache beside it, or decoded now and cached.
+
+    Raises:
+        OcrkitError: no image of the set decodes, or the disk is full.
+    """
+    name = f"pixels-{height}x{width}{'-pad' if pad else ''}"
+    array, about = images.path / f"{name}.npy", images.path / f"{name}.json"
+    stamp = _stamp(images)
+    if not _is_current(array, about, stamp):
+        _decode_all(images, width, height, pad, array, about, stamp)
+    broken = [(int(i), str(reason)) for i, reason in read_json(about)["broken"]]
+    bad = {i for i, _ in broken}
+    texts = [text for i, text in enumerate(images.texts()) if i not in bad]
+    return Pixels(np.load(array, mmap_mode="r"), texts, broken)
+
+
+def _stamp(images: ImageSet) -> list[int]:
+    """What changes when the set is written anew: cheap, unlike a hash of every image."""
+    status = (images.path / "data.mdb").stat()
+    return [status.st_size, status.st_mtime_ns, len(images)]
+
+
+def _is_current(array: Path, about: Path, stamp: list[int]) -> bool:
+    try:
+        note = read_json(about)
+        return note["stamp"] == stamp and array.stat().st_size == note["bytes"]
+    except (OcrkitError, OSError, KeyError):
+        return False
+
+
+def _decode_all(
+    images: ImageSet, width: int, height: int, pad: bool, array: Path, about: Path, stamp: list[int]
+) -> None:
+    """Fill the cache. Threads help, for Pillow decodes and resizes outside the interpreter lock."""
+    broken: list[tuple[int, str]] = []
+
+    def one(index: int) -> np.ndarray | None:
+        try:
+            return resize(images.image(index), width, height, pad)
+        except OcrkitError as error:
+            broken.append((index, str(error)))
+            return None
+
+    # LMDB opens its handle on first use; do so before the threads share it.
+    images.image_bytes(0)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rows = [row for row in pool.map(one, range(len(images))) if row is not None]
+    if not rows:
+        raise OcrkitError(f"no image of {images.path} decodes (first: {broken[0][1]})")
+    with atomic_file(array) as temporary, temporary.open("wb") as out:
+        np.save(out, np.stack(rows))
+    write_json(about, {"stamp": stamp, "bytes": array.stat().st_size, "broken": sorted(broken)})

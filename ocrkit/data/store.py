@@ -1,0 +1,235 @@
+"""Sets of labelled images in LMDB, in the reference framework's key format.
+
+Keys: `image-%09d` and `label-%09d` counted from 1, and `num-samples`; values: the encoded image's
+bytes, the label in UTF-8. Sets made by other people's scripts load here, and ours load there.
+"""
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import lmdb
+from PIL import Image
+
+from ocrkit.errors import OcrkitError
+from ocrkit.files import atomic_folder, read_json, write_json
+
+# A picture of more pixels than this is no line of text; decoding it could fill the memory.
+MAX_PIXELS = 64_000_000
+_COMMIT_EVERY = 2000
+
+
+def decode(image: bytes) -> Image.Image:
+    """Decode one image to greyscale ("L").
+
+    Raises:
+        OcrkitError: empty, broken or enormous.
+    """
+    if not image:
+        raise OcrkitError("the image is empty")
+    try:
+        with Image.open(io.BytesIO(image)) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise OcrkitError(
+                    f"the image is enormous ({picture.width} x {picture.height}): cut it to a line"
+                )
+            return picture.convert("L")
+    except OcrkitError:
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds, down to struct.error
+        raise OcrkitError(f"the image does not decode ({type(error).__name__}: {error})") from None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One labelled image: its encoded bytes, its text and a name to report it by."""
+
+    image: bytes
+    text: str
+    name: str = ""
+
+
+@dataclass
+class Written:
+    """What `write_set` did: how many went in, and which did not, by name and reason."""
+
+    count: int = 0
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    fingerprint: str = ""
+
+
+def write_set(
+    path: str | Path, items: Iterable[Item], about: dict | None = None, verify: bool = True
+) -> Written:
+    """Write an LMDB set and its `manifest.json`, whole or not at all.
+
+    Args:
+        path: the set's folder; one that is there is replaced when the new one is whole.
+        items: the labelled images.
+        about: what the manifest should tell besides count and fingerprint.
+        verify: decode each image and refuse those that fail (named in the result).
+
+    Raises:
+        OcrkitError: nothing to write, or the disk is full.
+    """
+    done, digest = Written(), hashlib.sha256()
+    with atomic_folder(path) as folder:
+        # The map is address space, not disk; doubled when it is full.
+        env = lmdb.open(str(folder), map_size=2**30, sync=False, writemap=False)
+        batch: list[tuple[bytes, bytes]] = []
+        try:
+            for number, item in enumerate(items, start=1):
+                reason = _refusal(item, verify)
+                if reason:
+                    done.refused.append((item.name or f"item {number}", reason))
+                    continue
+                done.count += 1
+                text = item.text.encode("utf-8")
+                digest.update(len(item.image).to_bytes(8, "little") + item.image + text + b"\0")
+                batch.append((b"image-%09d" % done.count, item.image))
+                batch.append((b"label-%09d" % done.count, text))
+                if len(batch) >= _COMMIT_EVERY:
+                    _put(env, batch)
+                    batch.clear()
+            if not done.count:
+                first = f" (first: {done.refused[0]})" if done.refused else ""
+                raise OcrkitError(f"no image could be written to {path}{first}")
+            _put(env, [*batch, (b"num-samples", b"%d" % done.count)])
+            env.sync(True)
+        except lmdb.Error as error:
+            raise OcrkitError(f"cannot write the LMDB set {path}: {error}") from error
+        finally:
+            env.close()
+        (folder / "lock.mdb").unlink(missing_ok=True)
+        done.fingerprint = digest.hexdigest()[:16]
+        manifest = {"count": done.count, "fingerprint": done.fingerprint, **(about or {})}
+        if done.refused:
+            manifest["refused"] = done.refused
+        write_json(folder / "manifest.json", manifest)
+    return done
+
+
+def _refusal(item: Item, verify: bool) -> str:
+    """Why an item cannot go into a set, or ""."""
+    if not item.text.strip():
+        return "the label is empty"
+    if not item.image:
+        return "the image is empty"
+    if verify:
+        try:
+            decode(item.image)
+        except OcrkitError as error:
+            return str(error)
+    return ""
+
+
+def _put(env: lmdb.Environment, pairs: list[tuple[bytes, bytes]]) -> None:
+    """Write pairs in one transaction, with a larger map when they do not fit."""
+    while True:
+        try:
+            with env.begin(write=True) as transaction:
+                for key, value in pairs:
+                    transaction.put(key, value)
+            return
+        except lmdb.MapFullError:
+            env.set_mapsize(env.info()["map_size"] * 2)
+
+
+class ImageSet:
+    """An LMDB set, open for reading: `len(s)`, `s.text(i)`, `s.image(i)`; indices from 0.
+
+    The LMDB handle is opened when first needed, in each process for itself, so that a set can be
+    sent to spawned workers (the reference's cannot).
+
+    Raises:
+        OcrkitError: not an LMDB set, truncated, or without `num-samples`.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._env: lmdb.Environment | None = None
+        self._pid = 0
+        raw = self._get(b"num-samples")
+        if raw is None or not raw.isdigit() or int(raw) < 1:
+            raise OcrkitError(f"{self.path} is an LMDB without images (num-samples is {raw!r})")
+        self._count = int(raw)
+        if self._get(b"image-%09d" % self._count) is None:
+            raise OcrkitError(
+                f"{self.path} says it has {self._count} images and lacks the last: make it again"
+            )
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_env": None}
+
+    def _get(self, key: bytes) -> bytes | None:
+        try:
+            if self._env is None or self._pid != os.getpid():
+                if not (self.path / "data.mdb").is_file():
+                    raise OcrkitError(f"{self.path} is not an LMDB set: it has no data.mdb")
+                self._env = lmdb.open(
+                    str(self.path), readonly=True, lock=False, readahead=False, max_readers=1
+                )
+                self._pid = os.getpid()
+            with self._env.begin() as transaction:
+                return transaction.get(key)
+        except lmdb.Error as error:
+            raise OcrkitError(
+                f"{self.path} is broken or cut short ({error}): make or copy it again"
+            ) from None
+
+    def _value(self, what: str, index: int) -> bytes:
+        if not 0 <= index < self._count:
+            raise IndexError(f"{self.path} has {self._count} images, not number {index}")
+        value = self._get(b"%s-%09d" % (what.encode(), index + 1))
+        if value is None:
+            raise OcrkitError(f"{self.path} lacks {what}-{index + 1:09d}: make or copy it again")
+        return value
+
+    def text(self, index: int) -> str:
+        """The text of image `index` as stored, spaces and all."""
+        try:
+            return self._value("label", index).decode("utf-8")
+        except UnicodeDecodeError:
+            raise OcrkitError(f"{self.path}: label {index} is not UTF-8: pack it again") from None
+
+    def texts(self) -> list[str]:
+        """All texts, in order."""
+        return [self.text(i) for i in range(len(self))]
+
+    def image_bytes(self, index: int) -> bytes:
+        """The encoded bytes of image `index`."""
+        return self._value("image", index)
+
+    def image(self, index: int) -> Image.Image:
+        """Image `index`, decoded to greyscale.
+
+        Raises:
+            OcrkitError: it does not decode.
+        """
+        return decode(self.image_bytes(index))
+
+    @property
+    def manifest(self) -> dict:
+        """What the set tells of itself; {} for sets made elsewhere."""
+        path = self.path / "manifest.json"
+        return read_json(path) if path.exists() else {}
+
+    def fingerprint(self) -> str:
+        """16 hex digits that change when any image or label does; from the manifest if it is there.
+
+        Sets made elsewhere are read through once.
+        """
+        if "fingerprint" in self.manifest:
+            return self.manifest["fingerprint"]
+        digest = hashlib.sha256()
+        for i in range(len(self)):
+            image = self.image_bytes(i)
+            text = self.text(i).encode("utf-8")
+            digest.update(len(image).to_bytes(8, "little") + image + text + b"\0")
+        return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""A preset turns into one result row per model and seed."""

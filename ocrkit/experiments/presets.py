@@ -1,0 +1,139 @@
+"""Presets: how big the experiment is. `smoke` proves the road, `mini` is for a laptop, `paper` real.
+
+The numbers of `mini` were chosen by measurement; the measurements are in docs/log.md.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+
+from ocrkit.errors import OcrkitError
+from ocrkit.training.recipe import RECIPES, Recipe
+
+KINDS = ("basic", "background", "skew", "distortion", "blur")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One size of the experiment.
+
+    Attributes:
+        name: what folders and rows call it.
+        image_width: pixels; the height is 32 as in the paper.
+        width: multiplier of the layers' channels; 1.0 is the paper's.
+        max_length: longest label in characters.
+        charset: "972", or "pool": the `pool_size` most frequent syllables of the word list.
+        fonts: where fonts come from: "koreanize" (the four pinned faces) or "system".
+        words_per_label: 1 for single words, 10 for the paper's sentences.
+        random_share: share of the training words that are random strings of syllables, so that a
+            small model learns syllables and not a word list; tests hold real words only.
+        test_words, valid_words: shares of the word list kept out of training, 0 to 1.
+        train_kinds: one training source each; half of a batch from each of two.
+        train_images: images in each training source.
+        test_images: images of each of the five kinds (unseen words), and of each training kind
+            with seen words.
+        valid_kinds, valid_images: the set that learning curves are drawn on.
+        recipe: how each model is trained.
+        seed: of the data. Models have seeds of their own.
+    """
+
+    name: str
+    image_width: int
+    width: float
+    max_length: int
+    charset: str
+    pool_size: int
+    words_per_label: int
+    train_images: int
+    test_images: int
+    valid_images: int
+    recipe: Recipe
+    fonts: str = "koreanize"
+    random_share: float = 0.0
+    test_words: float = 0.3
+    valid_words: float = 0.1
+    train_kinds: tuple[str, ...] = ("basic", "skew")
+    valid_kinds: tuple[str, ...] = ("basic", "skew")
+    seed: int = 2019
+    note: str = field(default="", compare=False)
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+_MINI_RECIPE = replace(RECIPES["fast"], name="fast-mini", steps=1200, batch_size=64)
+
+PRESETS = {
+    "smoke": Preset(
+        "smoke",
+        image_width=64,
+        width=0.25,
+        max_length=6,
+        charset="pool",
+        pool_size=40,
+        words_per_label=1,
+        random_share=0.5,
+        train_images=64,
+        test_images=8,
+        valid_images=16,
+        recipe=replace(_MINI_RECIPE, name="fast-smoke", steps=6, batch_size=16, validate_every=6),
+        note="A few steps each: proves that the road is whole, claims nothing.",
+    ),
+    "mini": Preset(
+        "mini",
+        image_width=64,
+        width=0.25,
+        max_length=6,
+        charset="pool",
+        pool_size=100,
+        words_per_label=1,
+        random_share=0.5,
+        train_images=20_000,
+        test_images=500,
+        valid_images=200,
+        recipe=replace(_MINI_RECIPE, validate_every=100),
+        note="Real reading made small: single words over a pool of syllables, narrow images.",
+    ),
+    "paper-v1": Preset(
+        "paper-v1",
+        image_width=100,
+        width=1.0,
+        max_length=50,
+        charset="972",
+        pool_size=972,
+        words_per_label=10,
+        train_images=9_000,
+        test_images=540,
+        valid_images=3_000,
+        valid_kinds=("distortion", "blur", "background"),
+        fonts="system",
+        recipe=RECIPES["2019"],
+        note="Experiment 1: width 100, where CTC has too few frames for ten words.",
+    ),
+    "paper-v2": Preset(
+        "paper-v2",
+        image_width=400,
+        width=1.0,
+        max_length=50,
+        charset="972",
+        pool_size=972,
+        words_per_label=10,
+        train_images=9_000,
+        test_images=540,
+        valid_images=3_000,
+        valid_kinds=("distortion", "blur", "background"),
+        fonts="system",
+        recipe=RECIPES["2019"],
+        note="Experiment 2: width 400; the paper's numbers come from here.",
+    ),
+}
+
+
+def get_preset(name: str) -> Preset:
+    """A preset by name.
+
+    Raises:
+        OcrkitError: an unknown name.
+    """
+    try:
+        return PRESETS[name]
+    except KeyError:
+        raise OcrkitError(f"no preset {name!r}: choose one of {', '.join(PRESETS)}") from None

@@ -1,0 +1,79 @@
+"""Result rows: one file a run, written whole as the run ends; `runs.csv` is put together from them."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ocrkit.experiments.grid import Run
+from ocrkit.files import atomic_file, read_json, write_json
+
+COLUMNS = (
+    *("model", "transformation", "feature", "sequence", "prediction", "seed"),
+    *("preset", "recipe", "status", "error", "steps", "images"),
+    *("train_seconds", "cpu_seconds", "final_loss", "unfit_share"),
+    *("accuracy", "accuracy_low", "accuracy_high"),
+    *(f"accuracy_{kind}" for kind in ("basic", "background", "skew", "distortion", "blur")),
+    *("accuracy_five", "accuracy_seen"),
+    *("cer", "norm_ed_icdar", "norm_ed_fork_sum", "jamo_error", "test_images"),
+    *("latency_1_ms_median", "latency_1_ms_p95"),
+    *("latency_n_ms_median", "latency_n_ms_p95", "latency_n"),
+    *("params", "params_transformation", "params_feature"),
+    *("params_sequence", "params_prediction"),
+    *("dataset", "device", "precision", "versions", "finished"),
+)
+
+
+def row_path(folder: Path, run: Run) -> Path:
+    """Where a run's row lies."""
+    return folder / "rows" / f"{run.name}.json"
+
+
+def write_row(folder: Path, run: Run, row: dict) -> None:
+    """Write a run's row, whole."""
+    write_json(row_path(folder, run), row)
+
+
+def read_row(folder: Path, run: Run) -> dict | None:
+    """A run's row, or None where it has not ended."""
+    path = row_path(folder, run)
+    return read_json(path) if path.exists() else None
+
+
+def assemble(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Put `runs.csv` and `curves.csv` together from the row files of a results folder.
+
+    Returns:
+        the rows and the learning curves, both empty where no run has ended.
+    """
+    folder = Path(folder)
+    rows = [read_json(path) for path in sorted((folder / "rows").glob("*.json"))]
+    curves = [
+        {"model": row["model"], "seed": row["seed"], **point}
+        for row in rows
+        for point in row.pop("history", [])
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    points = pd.DataFrame(
+        curves,
+        columns=[
+            *("model", "seed", "step", "images", "seconds"),
+            *("train_loss", "valid_accuracy", "valid_cer", "valid_loss"),
+        ],
+    )
+    for name, frame in (("runs.csv", table), ("curves.csv", points)):
+        with atomic_file(folder / name) as temporary:
+            frame.to_csv(temporary, index=False)
+    return table, points
+
+
+def read_results(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """The rows and curves of a results folder, or None where there are none."""
+    folder = Path(folder)
+    if not (folder / "runs.csv").exists():
+        return None
+    # "None" is a stage here, not a missing value.
+    missing = {"keep_default_na": False, "na_values": [""]}
+    return (
+        pd.read_csv(folder / "runs.csv", **missing),
+        pd.read_csv(folder / "curves.csv", **missing),
+    )

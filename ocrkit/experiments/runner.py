@@ -1,0 +1,323 @@
+"""One run, from a model's name to its row; and a sweep of many, on several processes."""
+
+import datetime as dt
+import json
+import multiprocessing
+import platform
+import queue
+import shutil
+import signal
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import ocrkit
+from ocrkit.data.cache import Pixels, load_pixels, to_input
+from ocrkit.errors import OcrkitError
+from ocrkit.experiments.datasets import DataSets
+from ocrkit.experiments.grid import Run, longest_first
+from ocrkit.experiments.presets import KINDS, Preset
+from ocrkit.experiments.results import read_row, write_row
+from ocrkit.files import read_json, write_json
+from ocrkit.latency import measure_latency
+from ocrkit.metrics import score
+from ocrkit.models import Recognizer, initialise, load_checkpoint, parse_name, save_checkpoint
+from ocrkit.training import Progress, Trainer, read_all
+from ocrkit.training.losses import make_converter
+
+LATENCY_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a sweep tells its watcher: a run's progress, its start, or its end (with the row)."""
+
+    run: Run
+    step: int = 0
+    steps: int = 0
+    accuracy: float | None = None
+    row: dict | None = None
+
+
+Watch = Callable[[Event], None]
+
+
+def run_one(
+    preset: Preset,
+    data: DataSets,
+    run: Run,
+    folder: Path,
+    device: str = "cpu",
+    watch: Callable[[Progress], None] = lambda progress: None,
+) -> dict:
+    """Train and test one model; write its checkpoint and its row, and return the row.
+
+    A run that was stopped goes on from its last checkpoint. One that fails is a row that says so.
+    """
+    try:
+        row = _train_and_test(preset, data, run, folder, torch.device(device), watch)
+    except (OcrkitError, RuntimeError, MemoryError) as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        row = {
+            **_who(preset, data, run, torch.device(device)),
+            "status": "failed",
+            "error": f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})",
+        }
+    write_row(folder, run, row)
+    return row
+
+
+def _who(preset: Preset, data: DataSets, run: Run, device: torch.device) -> dict[str, Any]:
+    """The part of a row that is known before training."""
+    versions = {
+        "ocrkit": ocrkit.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+    return {
+        "model": run.model,
+        **parse_name(run.model)._asdict(),
+        "seed": run.seed,
+        "preset": preset.name,
+        "recipe": preset.recipe.name,
+        "dataset": data.fingerprint,
+        "device": _describe(device),
+        "versions": json.dumps(versions),
+        "finished": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+    }
+
+
+def _describe(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({torch.backends.cpu.get_cpu_capability()}, {platform.machine()})"
+
+
+def _train_and_test(
+    preset: Preset,
+    data: DataSets,
+    run: Run,
+    folder: Path,
+    device: torch.device,
+    watch: Callable[[Progress], None],
+) -> dict:
+    torch.manual_seed(run.seed)
+    prediction = parse_name(run.model).prediction
+    converter = make_converter(prediction, data.charset, preset.max_length)
+    model = Recognizer(
+        run.model,
+        classes=converter.classes,
+        max_length=preset.max_length,
+        image_width=preset.image_width,
+        width=preset.width,
+    )
+    initialise(model)
+
+    def pixels(name: str) -> Pixels:
+        return load_pixels(data.open(name), preset.image_width)
+
+    state = folder / "state" / run.name
+    trainer = Trainer(
+        model,
+        converter,
+        sources=[pixels(f"train-{kind}") for kind in preset.train_kinds],
+        valid=pixels("valid"),
+        recipe=preset.recipe,
+        seed=run.seed,
+        device=device,
+        folder=state,
+        identity={"model": run.model, "dataset": data.fingerprint, "width": preset.width},
+    )
+    result = trainer.run(watch)
+    row = {
+        **_who(preset, data, run, device),
+        "status": "ok",
+        "error": "",
+        "steps": result.steps,
+        "images": result.images,
+        "train_seconds": round(result.seconds, 1),
+        "cpu_seconds": round(result.cpu_seconds, 1),
+        "final_loss": result.final_loss,
+        "unfit_share": result.unfit_share,
+        "precision": result.precision,
+        **test_scores(model, converter, preset, pixels),
+        "params": sum(model.stage_parameters().values()),
+        **{f"params_{k.lower()}": v for k, v in model.stage_parameters().items()},
+        "history": result.history,
+    }
+    about = {"preset": preset.name, "seed": run.seed, "accuracy": row["accuracy"]}
+    save_checkpoint(model, folder / "checkpoints" / run.name, data.charset, **about)
+    shutil.rmtree(state, ignore_errors=True)  # the optimiser's part is of no more use
+    return row
+
+
+def test_scores(
+    model: torch.nn.Module, converter: Any, preset: Preset, pixels: Callable[[str], Pixels]
+) -> dict[str, float]:
+    """The scores of a row: unseen words by kind, the training kinds together, and seen words."""
+
+    def read(names: list[str]) -> tuple[list[str], list[str]]:
+        read_as, true = [], []
+        for name in names:
+            images = pixels(name)
+            read_as += read_all(model, converter, images.pixels).texts
+            true += images.texts
+        return read_as, true
+
+    by_kind = {kind: read([f"test-{kind}"]) for kind in KINDS}
+    accuracy = {kind: score(*texts).accuracy for kind, texts in by_kind.items()}
+    inside = score(*(sum((by_kind[k][i] for k in preset.train_kinds), []) for i in (0, 1)))
+    seen = score(*read([f"seen-{kind}" for kind in preset.train_kinds]))
+    return {
+        "accuracy": inside.accuracy,
+        "accuracy_low": inside.low,
+        "accuracy_high": inside.high,
+        **{f"accuracy_{kind}": value for kind, value in accuracy.items()},
+        "accuracy_five": sum(accuracy.values()) / len(accuracy),
+        "accuracy_seen": seen.accuracy,
+        "cer": inside.cer,
+        "norm_ed_icdar": inside.norm_ed_icdar,
+        "norm_ed_fork_sum": inside.norm_ed_fork_sum,
+        "jamo_error": inside.jamo_error,
+        "test_images": inside.images,
+    }
+
+
+def is_done(row: dict | None, with_latency: bool = False) -> bool:
+    """Has a run ended well (and been timed)?"""
+    return bool(row and row["status"] == "ok" and (not with_latency or "latency_n" in row))
+
+
+def check_folder(folder: Path, preset: Preset, data: DataSets) -> None:
+    """Refuse to mix the rows of two experiments in one folder.
+
+    Raises:
+        OcrkitError: the folder holds rows of other data or of another preset.
+    """
+    note = {"preset": json.loads(json.dumps(preset.as_dict())), "dataset": data.fingerprint}
+    path = folder / "experiment.json"
+    if path.exists() and read_json(path) != note:
+        raise OcrkitError(
+            f"{folder} holds the runs of another experiment (other data or settings): "
+            f"move it away, or choose another folder with --out"
+        )
+    write_json(path, note)
+
+
+def sweep(
+    preset: Preset,
+    data: DataSets,
+    runs: list[Run],
+    folder: Path,
+    workers: int = 2,
+    device: str = "cpu",
+    watch: Watch = lambda event: None,
+) -> None:
+    """Train and test what is not done yet, each run in one of `workers` processes of one thread.
+
+    Two processes with one thread each train more images than one process with two threads: a thin
+    model's small layers leave threads little to share.
+
+    Raises:
+        OcrkitError: the folder holds another experiment, or a worker process died.
+    """
+    check_folder(folder, preset, data)
+    todo = longest_first([run for run in runs if not is_done(read_row(folder, run))])
+    for run in runs:
+        if run not in todo:
+            watch(Event(run, row=read_row(folder, run)))
+    if not todo:
+        return
+    # The first to open a set decodes it into the cache; do so once, before the workers start.
+    for name in read_json(data.folder / "data.json")["sets"]:
+        load_pixels(data.open(name), preset.image_width)
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        events = manager.Queue()
+        pool = ProcessPoolExecutor(
+            min(workers, len(todo)), context, _start_worker, (events, device)
+        )
+        try:
+            jobs = [pool.submit(_job, preset, data, run, folder, device) for run in todo]
+            waiting = set(jobs)
+            while waiting:
+                done, waiting = wait_for(waiting, timeout=0.2)
+                _tell(events, watch)
+                for job in done:
+                    job.result()
+        except BrokenProcessPool:
+            raise OcrkitError(
+                "a training process was ended from outside (out of memory?): start again, "
+                "and it goes on from its last checkpoint; --workers 1 needs less memory"
+            ) from None
+        finally:
+            # Without this, Ctrl-C would wait for every run that has not even begun.
+            for process in list((pool._processes or {}).values()):
+                if waiting:
+                    process.terminate()
+            pool.shutdown(wait=True, cancel_futures=True)
+        _tell(events, watch)
+
+
+def _tell(events: Any, watch: Watch) -> None:
+    while True:
+        try:
+            watch(events.get_nowait())
+        except queue.Empty:
+            return
+
+
+_events: Any = None  # of this worker process
+
+
+def _start_worker(events: Any, device: str) -> None:
+    global _events
+    _events = events
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent ends the workers
+    if device == "cpu":
+        torch.set_num_threads(1)
+
+
+def _job(preset: Preset, data: DataSets, run: Run, folder: Path, device: str) -> None:
+    def watch(progress: Progress) -> None:
+        if progress.step % 10 == 0 or progress.step == progress.steps:
+            _events.put(Event(run, progress.step, progress.steps, progress.valid_accuracy))
+
+    row = run_one(preset, data, run, folder, device, watch)
+    _events.put(Event(run, row={k: v for k, v in row.items() if k != "history"}))
+
+
+def time_runs(
+    preset: Preset,
+    data: DataSets,
+    runs: list[Run],
+    folder: Path,
+    device: str = "cpu",
+    watch: Watch = lambda event: None,
+) -> None:
+    """Measure the reading time of every trained model, alone on the machine, after the sweep."""
+    images = load_pixels(data.open("test-basic"), preset.image_width).pixels[:LATENCY_BATCH]
+    inputs = to_input(images.copy()).to(device)
+    for run in runs:
+        row = read_row(folder, run)
+        if not is_done(row) or is_done(row, with_latency=True):
+            continue
+        model, _ = load_checkpoint(folder / "checkpoints" / run.name)
+        model.to(device)
+        one, many = measure_latency(model, inputs[:1]), measure_latency(model, inputs, repeats=10)
+        row |= {
+            "latency_1_ms_median": round(one.median_ms, 3),
+            "latency_1_ms_p95": round(one.p95_ms, 3),
+            "latency_n_ms_median": round(many.median_ms, 4),
+            "latency_n_ms_p95": round(many.p95_ms, 4),
+            "latency_n": many.batch,
+        }
+        write_row(folder, run, row)
+        watch(Event(run, row=row))

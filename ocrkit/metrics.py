@@ -1,0 +1,103 @@
+"""How well texts were read: accuracy, error rates, and how sure we may be of them.
+
+All of them compare labels: texts in composed form and without spaces, as the paper did. Edit
+distances (Levenshtein) come from rapidfuzz.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from ocrkit.errors import OcrkitError
+from ocrkit.hangul import to_jamo
+from ocrkit.labels import label_of
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one set of readings.
+
+    Attributes:
+        accuracy: percent of labels read without any mistake ("sentence accuracy").
+        low, high: bootstrap 95 % interval of the accuracy, percent.
+        cer: character error rate over the corpus: all edits / all reference characters.
+        norm_ed_icdar: mean of 1 - edits / length of the longer; 1 is perfect (higher is better).
+        norm_ed_fork_sum: the Korean fork's figure: the sum of edits / reference length, never
+            divided by the number of images (lower is better; grows with the test set).
+        jamo_error: as `cer`, over Hangul letters: half-right syllables count as half right.
+        images: how many labels were compared.
+    """
+
+    accuracy: float
+    low: float
+    high: float
+    cer: float
+    norm_ed_icdar: float
+    norm_ed_fork_sum: float
+    jamo_error: float
+    images: int
+
+    def as_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def _rate(predictions: Sequence[str], references: Sequence[str]) -> float:
+    """All edits over all reference characters."""
+    edits = sum(map(Levenshtein.distance, predictions, references))
+    return edits / sum(map(len, references))
+
+
+def norm_ed_icdar(prediction: str, reference: str) -> float:
+    """1 - edits / length of the longer (ICDAR 2019, 1-N.E.D.); two empty texts agree: 1."""
+    return Levenshtein.normalized_similarity(prediction, reference)
+
+
+def bootstrap_interval(
+    correct: Sequence[bool], confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of an accuracy, in percent.
+
+    Drawing n of n images with replacement keeps a binomial number of right ones, so that the
+    resamples are drawn as counts (Efron & Tibshirani, 1993, chapter 13).
+    """
+    hits = np.asarray(correct, dtype=bool)
+    if hits.size == 0:
+        raise OcrkitError("no interval for no images")
+    counts = np.random.default_rng(seed).binomial(hits.size, hits.mean(), resamples)
+    tail = 50 * (1 - confidence)
+    low, high = np.percentile(100 * counts / hits.size, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def score(predictions: Sequence[str], references: Sequence[str]) -> Scores:
+    """Score readings against what was written.
+
+    Args:
+        predictions, references: texts of the same number; spaces are ignored in both.
+
+    Raises:
+        OcrkitError: different numbers, none at all, or an empty reference.
+    """
+    if len(predictions) != len(references) or not references:
+        raise OcrkitError(
+            f"{len(predictions)} readings cannot be scored against {len(references)} labels"
+        )
+    read, true = [label_of(p) for p in predictions], [label_of(r) for r in references]
+    if "" in true:
+        raise OcrkitError(f"label {true.index('')} is empty: leave it out before scoring")
+    correct = [p == r for p, r in zip(read, true, strict=True)]
+    low, high = bootstrap_interval(correct)
+    return Scores(
+        accuracy=100 * float(np.mean(correct)),
+        low=low,
+        high=high,
+        cer=_rate(read, true),
+        norm_ed_icdar=float(np.mean(list(map(norm_ed_icdar, read, true)))),
+        norm_ed_fork_sum=float(
+            sum(Levenshtein.distance(p, r) / len(r) for p, r in zip(read, true, strict=True))
+        ),
+        jamo_error=_rate([to_jamo(p) for p in read], [to_jamo(r) for r in true]),
+        images=len(true),
+    )

@@ -1,0 +1,23 @@
+"""The 24 recognisers: TPS, three extractors, BiLSTM, CTC and attention."""
+
+from ocrkit.models.checkpoints import load_checkpoint, load_reference, save_checkpoint
+from ocrkit.models.recognizer import (
+    MODEL_NAMES,
+    STAGES,
+    ModelName,
+    Recognizer,
+    initialise,
+    parse_name,
+)
+
+__all__ = [
+    "MODEL_NAMES",
+    "STAGES",
+    "ModelName",
+    "Recognizer",
+    "initialise",
+    "load_checkpoint",
+    "load_reference",
+    "parse_name",
+    "save_checkpoint",
+]

@@ -1,0 +1,155 @@
+"""The 24 readers: four stages, each with its options, put together by name.
+
+Baek et al., "What Is Wrong With Scene Text Recognition Model Comparisons?" (ICCV 2019), section 3.
+"""
+
+import difflib
+import itertools
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ocrkit.errors import OcrkitError
+from ocrkit.models.features import EXTRACTORS, frames
+from ocrkit.models.prediction import Attention
+from ocrkit.models.sequence import bilstm
+from ocrkit.models.transformation import TPS
+
+STAGES: dict[str, tuple[str, ...]] = {
+    "transformation": ("None", "TPS"),
+    "feature": ("VGG", "RCNN", "ResNet"),
+    "sequence": ("None", "BiLSTM"),
+    "prediction": ("CTC", "Attn"),
+}
+MODEL_NAMES: tuple[str, ...] = tuple(
+    "-".join(parts) for parts in itertools.product(*STAGES.values())
+)
+
+
+class ModelName(NamedTuple):
+    """The four stages of a name such as TPS-VGG-BiLSTM-Attn."""
+
+    transformation: str
+    feature: str
+    sequence: str
+    prediction: str
+
+
+def parse_name(name: str) -> ModelName:
+    """Split a model name into its four stages; OcrkitError names the nearest for an unknown one."""
+    if name in MODEL_NAMES:
+        return ModelName(*name.split("-"))
+    by_lower = {known.lower(): known for known in MODEL_NAMES}
+    nearest = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0)[0]
+    raise OcrkitError(
+        f"no model is called {name!r}: did you mean {by_lower[nearest]}? "
+        "(`ocrkit models` lists all 24)"
+    )
+
+
+class Recognizer(nn.Module):
+    """One of the 24 readers: images -> logits over the classes, frame by frame or step by step.
+
+    name: transformation-feature-sequence-prediction, e.g. "TPS-VGG-BiLSTM-Attn".
+    classes: characters + 1 (CTC: [blank]) or + 2 (Attn: [GO], [s]).
+    max_length: characters of the longest label; attention takes one step more, for [s].
+    image_width, image_height: pixels; the paper's are 100 or 400 by 32.
+    width: multiplies every channel and hidden size (1 = the paper's; 0.25 = the thin models).
+    Raises OcrkitError for an unknown name or a size no model can have.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        classes: int,
+        max_length: int = 25,
+        image_width: int = 100,
+        image_height: int = 32,
+        width: float = 1.0,
+    ) -> None:
+        super().__init__()
+        stages = parse_name(name)
+        _check_sizes(classes, max_length, image_width, image_height, width)
+        self.name, self.prediction = name, stages.prediction
+        self.classes, self.max_length = classes, max_length
+        self.image_width, self.image_height, self.width = image_width, image_height, width
+        self.frames = frames(stages.feature, image_width)
+
+        def scale(channels: int) -> int:
+            return max(1, round(channels * width))
+
+        hidden, channels = scale(256), scale(512)
+        self.transformation = nn.Identity()
+        if stages.transformation == "TPS":
+            localization = (scale(64), scale(128), scale(256), scale(512))
+            self.transformation = TPS(image_height, image_width, localization, hidden)
+        self.features = EXTRACTORS[stages.feature](scale)
+        self.sequence = nn.Identity()
+        if stages.sequence == "BiLSTM":
+            self.sequence = bilstm(channels, hidden)
+            channels = hidden
+        if stages.prediction == "CTC":
+            self.head: nn.Module = nn.Linear(channels, classes)
+        else:
+            self.head = Attention(channels, hidden, classes)
+        initialise(self)
+
+    def forward(self, images: Tensor, text: Tensor | None = None) -> Tensor:
+        """Images (B, 1, H, W) in [-1, 1] -> logits.
+
+        CTC: (B, frames, classes). Attn: (B, max_length + 1, classes); `text` (B, max_length + 1)
+        int64 of ids that start with [GO] = 0 forces the teacher's characters, None decodes
+        greedily and stops early once every row has said [s] = 1.
+        Raises OcrkitError for images of another size than the model was made for.
+        """
+        if images.shape[1:] != (1, self.image_height, self.image_width):
+            raise OcrkitError(
+                f"{self.name} reads images of shape (batch, 1, {self.image_height}, "
+                f"{self.image_width}), not {tuple(images.shape)}: resize them first"
+            )
+        visual = self.features(self.transformation(images))
+        # (B, C, height, T): height is averaged away, then one row per frame.
+        context = self.sequence(visual.mean(dim=2).transpose(1, 2))
+        if self.prediction == "CTC":
+            return self.head(context)
+        return self.head(context, text, self.max_length + 1)
+
+    def stage_parameters(self) -> dict[str, int]:
+        """Trainable parameters of each stage: transformation, feature, sequence, prediction."""
+        stages = (self.transformation, self.features, self.sequence, self.head)
+        counts = (sum(p.numel() for p in stage.parameters()) for stage in stages)
+        return dict(zip(STAGES, counts, strict=True))
+
+
+def initialise(model: nn.Module) -> None:
+    """Start weights of the reference: Kaiming-normal, biases 0, norm weights 1.
+
+    TPS's last layer is left alone: it already holds the fiducial points.
+    """
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "localization.fc2" in name:
+                continue
+            if "bias" in name:
+                parameter.zero_()
+            elif parameter.dim() == 1:  # a norm's weight
+                parameter.fill_(1)
+            else:
+                nn.init.kaiming_normal_(parameter)
+
+
+def _check_sizes(
+    classes: int, max_length: int, width_px: int, height_px: int, width: float
+) -> None:
+    if classes < 2:
+        raise OcrkitError(f"classes = {classes}: a model needs the special class and a character")
+    if max_length < 1:
+        raise OcrkitError(f"max_length = {max_length}: a label holds at least one character")
+    if height_px < 32 or width_px < 8:
+        raise OcrkitError(
+            f"images {width_px}x{height_px} (width x height) are too small: use 8x32 or more"
+        )
+    if not width > 0:
+        raise OcrkitError(f"width = {width}: the multiplier of the layers must be above 0")

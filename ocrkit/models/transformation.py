@@ -1,0 +1,124 @@
+"""TPS, the spatial transformer: straighten a curved or slanted line before reading it.
+
+Shi et al., "Robust Scene Text Recognition with Automatic Rectification" (CVPR 2016), section 3.1.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+FIDUCIALS = 20
+EPS = 1e-6
+
+
+def target_fiducials(count: int = FIDUCIALS) -> Tensor:
+    """Fiducial points C of the straightened image, (count, 2) float64 as (x, y) in [-1, 1]."""
+    x = torch.linspace(-1, 1, count // 2, dtype=torch.float64)
+    top, bottom = torch.full_like(x, -1), torch.full_like(x, 1)
+    return torch.cat([torch.stack([x, top], dim=1), torch.stack([x, bottom], dim=1)])
+
+
+def start_fiducials(count: int = FIDUCIALS) -> Tensor:
+    """Fiducial points C' predicted before any training, (count, 2) float32: a fan, not identity."""
+    x = torch.linspace(-1, 1, count // 2)
+    top, bottom = torch.linspace(0, -1, count // 2), torch.linspace(1, 0, count // 2)
+    return torch.cat([torch.stack([x, top], dim=1), torch.stack([x, bottom], dim=1)])
+
+
+def pixel_centres(height: int, width: int) -> Tensor:
+    """Centres P of the output pixels, row by row: (height * width, 2) float64, (x, y) in [-1, 1].
+
+    Pixel i of n has its centre at (2i + 1) / n - 1, half a pixel inside the border.
+    """
+    x = (2 * torch.arange(width, dtype=torch.float64) + 1) / width - 1
+    y = (2 * torch.arange(height, dtype=torch.float64) + 1) / height - 1
+    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([grid_x, grid_y], dim=2).reshape(-1, 2)
+
+
+def spline_matrices(height: int, width: int, count: int = FIDUCIALS) -> tuple[Tensor, Tensor]:
+    """P_hat (height * width, count + 3) and inverse(Delta) (count + 3, count), both float64.
+
+    Sampling points are P' = P_hat inverse(Delta) [C'; 0] (eq. 2-4). The three rows of zeros below
+    C' silence the last three columns of inverse(Delta), so these are left out.
+    """
+    c, p = target_fiducials(count), pixel_centres(height, width)
+    # Delta = [[1, C, U(|Ci - Cj|)], [0, 0, C^T], [0, 0, 1]] with U(r) = r^2 ln r and U(0) = 0.
+    r = (c[:, None] - c[None]).norm(dim=2)
+    u = torch.where(r > 0, r**2 * torch.log(r.clamp_min(EPS)), torch.zeros_like(r))
+    delta = torch.zeros(count + 3, count + 3, dtype=torch.float64)
+    delta[:count, 0], delta[:count, 1:3], delta[:count, 3:] = 1, c, u
+    delta[count : count + 2, 3:], delta[count + 2, 3:] = c.T, 1
+    # P_hat = [1, P, U(|Pi - Cj|)]; eps keeps the logarithm finite where a pixel meets a fiducial.
+    r = (p[:, None] - c[None]).norm(dim=2)
+    p_hat = torch.cat([torch.ones(len(p), 1, dtype=p.dtype), p, r**2 * torch.log(r + EPS)], dim=1)
+    return p_hat, torch.linalg.inv(delta)[:, :count]
+
+
+class LocalizationNetwork(nn.Module):
+    """Where the text's upper and lower edges run: images (B, 1, H, W) -> C' (B, 20, 2).
+
+    `channels`: the four convolutions' widths; `hidden`: the width of the first fully connected
+    layer.
+    """
+
+    def __init__(self, channels: tuple[int, int, int, int], hidden: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 1
+        for index, after in enumerate(channels):
+            layers += [
+                nn.Conv2d(before, after, 3, padding=1, bias=False),
+                nn.BatchNorm2d(after),
+                # Pooled before ReLU where the paper pools after: the same numbers, sooner.
+                nn.MaxPool2d(2) if index < 3 else nn.ReLU(inplace=True),
+                nn.ReLU(inplace=True) if index < 3 else nn.AdaptiveAvgPool2d(1),
+            ]
+            before = after
+        self.conv = nn.Sequential(*layers)
+        self.fc1 = nn.Sequential(nn.Linear(before, hidden), nn.ReLU(inplace=True))
+        self.fc2 = nn.Linear(hidden, 2 * FIDUCIALS)
+        # Weight 0: at first every image gets the same points, those of the bias.
+        nn.init.zeros_(self.fc2.weight)
+        with torch.no_grad():
+            self.fc2.bias.copy_(start_fiducials().flatten())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 1, H, W) -> fiducial points (B, 20, 2), (x, y) in [-1, 1]."""
+        return self.fc2(self.fc1(self.conv(images).flatten(1))).unflatten(1, (FIDUCIALS, 2))
+
+
+class TPS(nn.Module):
+    """Thin-plate spline rectification: images (B, 1, H, W) -> images of the same shape."""
+
+    def __init__(
+        self, height: int, width: int, channels: tuple[int, int, int, int], hidden: int
+    ) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+        self.localization = LocalizationNetwork(channels, hidden)
+        # Made from the image size, so never stored in a checkpoint.
+        p_hat, inv_delta = spline_matrices(height, width)
+        self.register_buffer("p_hat", p_hat.float(), persistent=False)
+        self.register_buffer("inv_delta", inv_delta.float(), persistent=False)
+
+    def grid(self, fiducials: Tensor) -> Tensor:
+        """C' (B, 20, 2) -> sampling points P' (B, H, W, 2) for `grid_sample`."""
+        # inverse(Delta) magnifies rounding: two orders of summing move the sampling points far
+        # enough to change the third digit of a logit. Fused multiply-adds, one fiducial after the
+        # other, give the reference's bits whatever the processor's matrix library does.
+        spline = fiducials.new_zeros(len(fiducials), len(self.inv_delta), 2)
+        for column, point in zip(self.inv_delta.unbind(1), fiducials.unbind(1), strict=True):
+            spline = torch.addcmul(spline, column[:, None], point[:, None])
+        return (self.p_hat @ spline).unflatten(1, (self.height, self.width))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Straighten: (B, 1, H, W) in [-1, 1] -> (B, 1, H, W)."""
+        fiducials = self.localization(images)
+        # bfloat16 has 8 bits for a coordinate: at 100 pixels wide that is off by half a pixel.
+        with torch.autocast(images.device.type, enabled=False):
+            exact = self.p_hat.dtype
+            grid = self.grid(fiducials.to(exact))
+            return F.grid_sample(
+                images.to(exact), grid, mode="bilinear", padding_mode="border", align_corners=True
+            )

@@ -1,0 +1,110 @@
+"""The five kinds of sentence: how they look, and how well each model reads them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ocrkit.errors import OcrkitError
+from ocrkit.report.figures import style
+from ocrkit.report.tables import KINDS, kinds_table
+
+KOREAN = {
+    "basic": "기본",
+    "background": "배경",
+    "skew": "기울임",
+    "distortion": "왜곡",
+    "blur": "흐림",
+}
+
+
+def five_kinds(samples: Mapping[str, Image.Image | Sequence[Image.Image]]) -> Figure:
+    """The paper's Figure 3, redrawn: one row a kind of sentence, as many examples as given.
+
+    Args:
+        samples: kind -> an image or several; kinds left out get no row.
+
+    Raises:
+        OcrkitError: no image was given, or a kind has another name.
+    """
+    unknown = sorted(set(samples) - set(KINDS))
+    if unknown:
+        raise OcrkitError(f"no kind is called {unknown[0]!r}: use one of {', '.join(KINDS)}")
+    images = {
+        kind: [samples[kind]] if isinstance(samples[kind], Image.Image) else list(samples[kind])
+        for kind in KINDS
+        if kind in samples
+    }
+    images = {kind: group for kind, group in images.items() if group}
+    if not images:
+        raise OcrkitError("no images to draw: give at least one image of one kind")
+    columns = max(len(group) for group in images.values())
+    width = 9.5
+    # A row is as tall as its widest-spread image is when it fills its column.
+    tall = [
+        max(image.height / image.width for image in group) * (width - 1.2) / columns + 0.22
+        for group in images.values()
+    ]
+    with style.look():
+        figure = style.new_figure(width, sum(tall) + 0.2)
+        grid = figure.subplots(len(images), columns, squeeze=False, height_ratios=tall)
+        for line, (kind, group) in zip(grid, images.items(), strict=True):
+            for axes, image in zip(line, group, strict=False):
+                axes.imshow(np.asarray(image.convert("RGB")))
+            for axes in line:
+                axes.set(xticks=[], yticks=[])
+                axes.grid(visible=False)
+                axes.spines[:].set_visible(False)
+            name = f"{KOREAN[kind]}\n{kind}"
+            line[0].set_ylabel(name, rotation=0, ha="right", va="center", linespacing=1.4)
+        return style.finish(figure)
+
+
+def kinds_heatmap(rows: pd.DataFrame | None) -> Figure:
+    """Accuracy (%) of each model on each of the five kinds, the most accurate model on top.
+
+    Models without a result are drawn grey at the bottom.
+
+    Args:
+        rows: result rows, or None.
+    """
+    table = kinds_table(rows)
+    columns = [f"accuracy_{kind}" for kind in KINDS]
+    values = table[columns].to_numpy(dtype=float)
+    with style.look():
+        figure = style.new_figure(7.2, 0.27 * max(len(table), 3) + 1.3)
+        axes = figure.subplots()
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        if table.empty:
+            axes.set(xticks=[], yticks=[])
+            axes.text(0.5, 0.5, "no results yet", transform=axes.transAxes, ha="center")
+            return style.finish(figure)
+        colours = "cividis"
+        picture = axes.imshow(values, vmin=0, vmax=100, cmap=colours, aspect="auto")
+        picture.cmap.set_bad("#eeeeee")
+        for (row, column), value in np.ndenumerate(values):
+            missing = np.isnan(value)
+            ink = style.FAINT if missing else ("white" if value < 55 else "black")
+            axes.text(
+                column,
+                row,
+                "–" if missing else f"{value:.1f}",
+                ha="center",
+                va="center",
+                color=ink,
+                fontsize=8,
+            )
+        trained = ("basic", "skew")
+        names = [
+            f"{KOREAN[kind]}\n{kind}\n{'trained on' if kind in trained else 'not trained on'}"
+            for kind in KINDS
+        ]
+        axes.set_xticks(range(len(KINDS)), names, linespacing=1.4)
+        axes.xaxis.tick_top()
+        axes.set_yticks(range(len(table)), table["model"])
+        figure.colorbar(picture, ax=axes, label="sentence accuracy (%)", shrink=0.7, aspect=30)
+        return style.finish(figure)

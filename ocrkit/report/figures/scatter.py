@@ -1,0 +1,143 @@
+"""Figures 4 and 5: accuracy against time and against parameters, the paper's 24 beside ours."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from ocrkit.report.figures import style
+from ocrkit.report.figures.labels import place_labels
+from ocrkit.report.rows import by_model
+from ocrkit.report.tables import cost_column, frontier, sources
+
+_PAPER_TIME = (
+    "time per image (ms, log scale)\nbatch 192, wall clock, unsynchronised: rank order at best"
+)
+_OUR_TIME = "time per image (ms, log scale)\nmedian{batch}, measured in a quiet pass"
+_SIZES = {0: (6.5, 3), 1: (6.8, 5.2), 2: (10.4, 5.2), 3: (13.2, 5.2)}  # inches, by panels
+_PARAMETERS = "parameters (millions, log scale)"
+
+
+def accuracy_against(
+    cost: str,
+    paper: pd.DataFrame | None = None,
+    reference: pd.DataFrame | None = None,
+    yours: pd.DataFrame | None = None,
+) -> Figure:
+    """The paper's Figure 4 (cost "time") or 5 ("parameters") beside the same figure of our runs.
+
+    One panel a source that has results; colour is the extractor, filled is TPS, shape the other
+    two stages; the dashed steps are the true frontier, whose models are named.
+
+    Args:
+        cost: "time" or "parameters".
+        paper: `published.figures()` or None for it.
+        reference, yours: result rows, or None.
+
+    Raises:
+        OcrkitError: the cost has another name.
+    """
+    column = cost_column(cost)
+    raw = sources(paper, reference, yours)
+    merged = {source: by_model(rows) for source, rows in raw.items()}
+    shown = {
+        source: rows.dropna(subset=[column, "accuracy_percent"]) for source, rows in merged.items()
+    }
+    shown = {source: rows for source, rows in shown.items() if len(rows)}
+    with style.look():
+        figure = style.new_figure(*_SIZES[len(shown)])
+        panels = figure.subplots(1, max(len(shown), 1), squeeze=False)[0]
+        for axes, (source, rows) in zip(panels, shown.items(), strict=False):
+            axes.set_title(f"{style.SOURCE_TITLES[source]}: {len(rows)} of 24 models")
+            axes.set_xlabel(_cost_label(cost, source, raw[source]), linespacing=1.5)
+            axes.set_ylabel("sentence accuracy (%)")
+            _draw(axes, rows, column)
+        figure.legend(handles=_legend(), loc="outside lower center", ncols=5, fontsize=8)
+        style.finish(figure)
+        for axes, rows in zip(panels, shown.values(), strict=False):
+            best = frontier(rows, column).set_index("model")
+            named = {name: (row[column], row["accuracy_percent"]) for name, row in best.iterrows()}
+            others = rows[~rows["model"].isin(best.index)]
+            obstacles = others[[column, "accuracy_percent"]].to_numpy().tolist()
+            place_labels(axes, named, obstacles, _corners(list(named.values())))
+        return figure
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, column: str) -> None:
+    axes.set_xscale("log")
+    for row in rows.to_dict("records"):
+        point = (row[column], row["accuracy_percent"])
+        axes.plot(*point, zorder=3, **style.marker(row["model"]))
+        if pd.notna(row["accuracy_plus_minus"]):
+            colour = style.FEATURE_COLOURS[row["feature"]]
+            spread = row["accuracy_plus_minus"]
+            above = min(spread, 100 - row["accuracy_percent"])  # no accuracy is over 100 %
+            bar = [[spread], [above]]
+            axes.errorbar(*point, yerr=bar, color=colour, linewidth=0.8, alpha=0.6, zorder=2)
+    best = frontier(rows, column)
+    # Between two frontier models the best one can have is the cheaper one: steps, not slopes.
+    axes.step(
+        best[column],
+        best["accuracy_percent"],
+        where="post",
+        color=style.INK,
+        linestyle=(0, (4, 3)),
+        linewidth=1,
+        zorder=1,
+    )
+    low, high = rows[column].min(), rows[column].max()
+    axes.set_xlim(low / 1.35, high * 1.35)
+    spread = rows["accuracy_plus_minus"].fillna(0)
+    bottom, top = (rows["accuracy_percent"] - spread).min(), rows["accuracy_percent"].max()
+    room = max(top - bottom, 2.0) * 0.12
+    # Half a step more at the top, where the frontier's names stand.
+    axes.set_ylim(bottom - room, top + 1.5 * room)
+    axes.xaxis.set_major_locator(FixedLocator(_round_ticks(low / 1.35, high * 1.35)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _round_ticks(low: float, high: float) -> list[float]:
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 3, 5, 7)]
+    inside = [tick for tick in ticks if low <= tick <= high]
+    return inside if len(inside) <= 9 else [t for t in inside if f"{t:.0e}"[0] in "125"]
+
+
+def _cost_label(cost: str, source: str, rows: pd.DataFrame) -> str:
+    if cost == "parameters":
+        return _PARAMETERS
+    if source == "paper":
+        return _PAPER_TIME
+    sizes = rows["latency_n"].dropna().unique() if "latency_n" in rows else []
+    return _OUR_TIME.format(batch=f", batch {int(sizes[0])}" if len(sizes) == 1 else "")
+
+
+def _legend() -> list[Line2D]:
+    ink = {"linestyle": "none", "markersize": 6, "markeredgewidth": 1.4}
+    handles = [
+        Line2D([], [], marker="o", color=colour, label=feature, **ink)
+        for feature, colour in style.FEATURE_COLOURS.items()
+    ]
+    for label, face in (("TPS", style.FAINT), ("no transformation", "white")):
+        handles.append(
+            Line2D([], [], marker="o", color=style.FAINT, markerfacecolor=face, label=label, **ink)
+        )
+    for heads, shape in style.MARKERS.items():
+        name = heads.replace("None-", "no sequence, ").replace("BiLSTM-", "BiLSTM, ")
+        handles.append(Line2D([], [], marker=shape, color=style.FAINT, label=name, **ink))
+    handles.append(
+        Line2D([], [], color=style.INK, linestyle=(0, (4, 3)), linewidth=1, label="true frontier")
+    )
+    # Legends fill by columns; taken in turns, the first row reads colours, the second shapes.
+    return [handle for pair in zip(handles[:5], handles[5:], strict=True) for handle in pair]
+
+
+def _corners(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The corners of the steps that `Axes.step(where="post")` draws through the points."""
+    corners = points[:1]
+    for (_, low), (right, high) in zip(points, points[1:], strict=False):
+        corners += [(right, low), (right, high)]
+    return corners

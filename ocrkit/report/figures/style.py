@@ -1,0 +1,108 @@
+"""One look for every figure: a Korean font, a colour-blind safe palette, 150 dpi.
+
+Figures are made without pyplot's global state, so they work in a notebook, in a worker and with
+no display, and leave nothing open behind them.
+"""
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+from matplotlib import font_manager
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ocrkit.errors import OcrkitError
+from ocrkit.files import atomic_file
+
+DPI = 150
+INK, FAINT, GRID = "#222222", "#8a8a8a", "#dddddd"
+# Okabe and Ito's palette: told apart in the common forms of colour blindness.
+FEATURE_COLOURS = {"VGG": "#0072B2", "RCNN": "#D55E00", "ResNet": "#009E73"}
+MARKERS = {"None-CTC": "o", "BiLSTM-CTC": "^", "None-Attn": "s", "BiLSTM-Attn": "D"}
+SOURCE_TITLES = {"paper": "The paper", "reference": "The reference run", "yours": "Your run"}
+
+
+@cache
+def korean_font() -> str:
+    """The family name of a Korean font that matplotlib can now draw with ("NanumGothic").
+
+    Only matplotlib's list of fonts grows; no default is changed.
+
+    Raises:
+        OcrkitError: the package with the font files is not installed.
+    """
+    package = importlib.util.find_spec("koreanize_matplotlib")
+    folders = list(package.submodule_search_locations or []) if package else []
+    faces = sorted(face for folder in folders for face in Path(folder).rglob("*.ttf"))
+    if not faces:
+        raise OcrkitError("no Korean font for figures: pip install koreanize-matplotlib")
+    for face in faces:
+        font_manager.fontManager.addfont(face)
+    return font_manager.FontProperties(fname=faces[0]).get_name()
+
+
+@contextlib.contextmanager
+def look() -> Iterator[None]:
+    """The figures' settings, for the time of a block."""
+    settings = {
+        # The second family draws what the Korean one lacks.
+        "font.family": [korean_font(), "DejaVu Sans"],
+        "font.size": 9,
+        "axes.unicode_minus": False,
+        "axes.titlesize": 9.5,
+        "axes.titleweight": "bold",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": FAINT,
+        "axes.labelcolor": INK,
+        "text.color": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "legend.frameon": False,
+        "axes.grid": True,
+        "grid.color": GRID,
+        "grid.linewidth": 0.6,
+        "axes.axisbelow": True,
+    }
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of width x height inches that lays itself out."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def finish(figure: Figure) -> Figure:
+    """Draw once inside `look`, so that lazily made ticks and the layout keep this look."""
+    figure.canvas.draw()
+    figure.set_layout_engine("none")
+    return figure
+
+
+def save_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as PNG, whole or not at all; the same figure gives the same bytes."""
+    path = Path(path)
+    with look(), atomic_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+    return path
+
+
+def marker(model: str) -> dict[str, object]:
+    """How a model is drawn: colour its extractor, shape its head, filled when it has TPS."""
+    transformation, feature, sequence, prediction = model.split("-")
+    colour = FEATURE_COLOURS[feature]
+    return {
+        "marker": MARKERS[f"{sequence}-{prediction}"],
+        "markerfacecolor": colour if transformation == "TPS" else "white",
+        "markeredgecolor": colour,
+        "markeredgewidth": 1.4,
+        "markersize": 6,
+        "linestyle": "none",
+    }

@@ -1,0 +1,153 @@
+"""From result rows (one a run) to one row a model, with what is missing said in words."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ocrkit import published
+from ocrkit.errors import OcrkitError
+
+# Result rows count parameters one by one and name the batched latency; a report compares them
+# with the paper's columns, so it takes the paper's names and units.
+_TO_PAPER_NAMES = {
+    "accuracy": "accuracy_percent",
+    "latency_n_ms_median": "time_ms",
+    "params": "params_millions",
+}
+_WORDS = ("model preset recipe status error dataset device precision versions finished").split()
+_COLUMNS = ["accuracy_percent", "accuracy_plus_minus", "time_ms", "params_millions"]
+
+
+def by_model(rows: pd.DataFrame | None) -> pd.DataFrame:
+    """One row a model: means over the seeds that ended well.
+
+    Args:
+        rows: result rows (`runs.csv`), or a frame of `ocrkit.published` (returned with the same
+            columns), or None.
+
+    Returns:
+        Columns model, the four stages, seeds (runs averaged), accuracy_percent,
+        accuracy_plus_minus (percentage points), time_ms, params_millions, note (why a model has
+        no number, or fewer seeds), and the means of every other numeric column. Models are in
+        the order of `published.model_names`. The interval is the wider side of the bootstrap
+        95 % interval for one seed, and the standard deviation over seeds for several.
+
+    Raises:
+        OcrkitError: a row names no model of the 24, or the rows mix presets.
+    """
+    if rows is None or rows.empty:
+        words = pd.DataFrame(columns=["model", *published.STAGES, "note"], dtype=str)
+        return words.join(pd.DataFrame(columns=["seeds", *_COLUMNS], dtype=float))
+    _check(rows)
+    if "accuracy_percent" in rows:
+        merged = rows.drop_duplicates("model").assign(seeds=1, note="", accuracy_plus_minus=None)
+        merged = merged.drop(columns=list(published.STAGES), errors="ignore").set_index("model")
+    else:
+        merged = _average(rows)
+    merged = merged.reindex([name for name in published.model_names() if name in merged.index])
+    stages = pd.DataFrame(
+        [name.split("-") for name in merged.index], merged.index, list(published.STAGES)
+    )
+    front = ["seeds", *_COLUMNS, "note"]
+    rest = [column for column in merged if column not in front]
+    merged = merged.reindex(columns=[*front, *rest])
+    merged[_COLUMNS] = merged[_COLUMNS].astype(float)
+    return pd.concat([stages, merged], axis=1).rename_axis("model").reset_index()
+
+
+def ended_well(rows: pd.DataFrame) -> pd.Series:
+    """Which result rows carry a measured accuracy."""
+    if "accuracy" not in rows:  # a grid of which every run failed
+        return pd.Series(False, rows.index)
+    measured = rows["accuracy"].notna()
+    return measured & (rows["status"] == "ok") if "status" in rows else measured
+
+
+def coverage(rows: pd.DataFrame | None, who: str) -> str:
+    """One sentence on how much of the grid of 24 the rows cover.
+
+    Args:
+        who: whose rows they are, as the sentence's subject, such as "The reference run".
+    """
+    merged = by_model(rows)
+    if merged.empty:
+        return f"{who}: no results yet."
+    names = published.model_names()
+    done = merged.loc[merged["accuracy_percent"].notna(), "model"]
+    failed = merged.loc[merged["accuracy_percent"].isna(), "model"]
+    absent = [name for name in names if name not in set(merged["model"])]
+    parts = [f"{who}: {len(done)} of {len(names)} models have results"]
+    if len(failed):
+        parts.append(f"failed: {_listed(failed)}")
+    if absent:
+        parts.append(f"not run yet: {_listed(absent)}")
+    return "; ".join(parts) + "."
+
+
+def rank_agreement(one: pd.DataFrame | None, other: pd.DataFrame | None) -> tuple[float, int]:
+    """Spearman's rank correlation of two sources' accuracies, and the number of shared models.
+
+    NaN when fewer than three models are shared or one side is constant.
+    """
+    left = by_model(one).set_index("model")["accuracy_percent"]
+    right = by_model(other).set_index("model")["accuracy_percent"]
+    pairs = pd.concat([left, right], axis=1, keys=["one", "other"]).astype(float).dropna()
+    ranks = pairs.rank()
+    if len(pairs) < 3 or (ranks.nunique() == 1).any():
+        return float("nan"), len(pairs)
+    return float(ranks["one"].corr(ranks["other"])), len(pairs)
+
+
+def _listed(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names) if len(names) <= most else f"{len(names)} models"
+
+
+def _check(rows: pd.DataFrame) -> None:
+    unknown = set(rows["model"]) - set(published.model_names())
+    if unknown:
+        name = sorted(map(str, unknown))[0]
+        raise OcrkitError(f"no model is called {name!r}: remove its rows or correct the name")
+    if "preset" in rows and rows["preset"].nunique() > 1:
+        presets = ", ".join(sorted(map(str, rows["preset"].unique())))
+        raise OcrkitError(f"these rows mix presets ({presets}): report one preset at a time")
+
+
+def _average(rows: pd.DataFrame) -> pd.DataFrame:
+    words = [*_WORDS, *published.STAGES]
+    numbers = [column for column in rows if column not in words]
+    rows = rows.assign(**{c: pd.to_numeric(rows[c], errors="coerce") for c in numbers})
+    if "accuracy" not in rows:
+        rows["accuracy"] = float("nan")
+    # A run tried again after a failure counts once, with its last result.
+    best = rows[ended_well(rows)].drop_duplicates(["model", "seed"], keep="last")
+    groups = best.drop(columns=[c for c in ("seed", *words[1:]) if c in best]).groupby("model")
+    merged = groups.mean(numeric_only=True).reindex(rows["model"].unique())
+    merged["seeds"] = groups.size().reindex(merged.index, fill_value=0)
+    merged["accuracy_plus_minus"] = _plus_minus(merged, groups["accuracy"].std(ddof=1))
+    merged["note"] = [_note(rows[rows["model"] == name]) for name in merged.index]
+    merged = merged.drop(columns=["accuracy_low", "accuracy_high"], errors="ignore")
+    merged = merged.rename(columns=_TO_PAPER_NAMES)
+    if "params_millions" in merged:
+        merged["params_millions"] = merged["params_millions"] / 1e6
+    return merged
+
+
+def _plus_minus(merged: pd.DataFrame, spread: pd.Series) -> pd.Series:
+    if not {"accuracy_low", "accuracy_high"} <= set(merged):
+        return spread.reindex(merged.index)
+    below = merged["accuracy"] - merged["accuracy_low"]
+    above = merged["accuracy_high"] - merged["accuracy"]
+    wider = below.combine(above, max)
+    return wider.where(merged["seeds"] <= 1, spread.reindex(merged.index))
+
+
+def _note(rows: pd.DataFrame) -> str:
+    good = ended_well(rows)
+    lost = set(rows.loc[~good, "seed"]) - set(rows.loc[good, "seed"])
+    if not lost:
+        return ""
+    errors = rows.loc[~good, "error"].dropna() if "error" in rows else pd.Series(dtype=str)
+    reason = " ".join(str(errors.iloc[-1]).split()) if len(errors) else "no error was recorded"
+    if good.any():
+        return f"{len(lost)} of {rows['seed'].nunique()} seeds failed: {reason}"
+    return f"failed: {reason}"

@@ -1,0 +1,128 @@
+"""What the numbers say in a few sentences, and what they were made with."""
+
+import pandas as pd
+
+from ocrkit import published
+from ocrkit.report.rows import by_model, coverage, ended_well, rank_agreement
+
+WHO = {"paper": "The paper", "reference": "The reference run", "yours": "Your run"}
+# Facts worth telling of a run, and the column of the result rows they come from.
+_FACTS = {
+    "preset": "preset",
+    "recipe": "recipe",
+    "seeds": "seed",
+    "training steps a model": "steps",
+    "training images a model": "images",
+    "test images": "test_images",
+    "device": "device",
+    "precision": "precision",
+    "dataset fingerprint": "dataset",
+    "library versions": "versions",
+}
+
+
+def in_short(reference: pd.DataFrame | None, yours: pd.DataFrame | None) -> list[str]:
+    """The report's first sentences: coverage, the best model, what TPS adds, the order of models.
+
+    Args:
+        reference, yours: result rows, or None.
+    """
+    paper = published.figures()
+    rows = {"paper": paper, "reference": reference, "yours": yours}
+    sentences = [coverage(rows[source], WHO[source]) for source in ("reference", "yours")]
+    for source, frame in rows.items():
+        merged = by_model(frame).dropna(subset="accuracy_percent")
+        if len(merged):
+            sentences.append(f"{WHO[source]}: {_best(merged)}{_tps_gain(merged)}.")
+    for source in ("reference", "yours"):
+        rho, shared = rank_agreement(paper, rows[source])
+        if shared >= 3 and rho == rho:  # NaN is not equal to itself
+            sentences.append(
+                f"{WHO[source]} puts {shared} models in an order that agrees with the paper's by a"
+                f" rank correlation of {rho:.2f} (1 is the same order, 0 no relation)."
+            )
+    return sentences
+
+
+def tps_gains(rows: pd.DataFrame | None) -> pd.Series:
+    """Accuracy points that TPS adds, for each pair of models that differ in nothing else.
+
+    Returns:
+        Up to 12 gains, indexed by the last three stages ("VGG-BiLSTM-CTC").
+    """
+    scores = by_model(rows).set_index("model")["accuracy_percent"].dropna()
+    rest = scores.index.str.partition("-").get_level_values(2)
+    by_rest = scores.groupby([rest, scores.index.str.startswith("TPS-")]).first().unstack()
+    by_rest = by_rest.reindex(columns=[False, True])
+    return (by_rest[True] - by_rest[False]).dropna()
+
+
+def run_facts(reference: pd.DataFrame | None, yours: pd.DataFrame | None) -> pd.DataFrame:
+    """What each run was made with: columns fact, reference, yours (text; "–" when there is none).
+
+    Args:
+        reference, yours: result rows, or None.
+    """
+    facts = {source: _facts(rows) for source, rows in (("reference", reference), ("yours", yours))}
+    names = list(dict.fromkeys([*facts["reference"], *facts["yours"]]))
+    columns = {source: [said.get(name) for name in names] for source, said in facts.items()}
+    return pd.DataFrame({"fact": names, **columns}, dtype=object)
+
+
+def failed_runs(rows: pd.DataFrame | None) -> pd.DataFrame:
+    """The runs without a result: columns model, seed, note (the recorded error)."""
+    if rows is None or rows.empty:
+        return pd.DataFrame(columns=["model", "seed", "note"])
+    lost = rows[~ended_well(rows)]
+    errors = lost["error"] if "error" in lost else pd.Series(None, lost.index, dtype=object)
+    failed = lost[["model"]].assign(seed=lost["seed"].astype(str))
+    return failed.assign(note=errors.fillna("no error was recorded")).reset_index(drop=True)
+
+
+def _best(merged: pd.DataFrame) -> str:
+    best = merged.loc[merged["accuracy_percent"].idxmax()]
+    text = f"the most accurate model is {best['model']} with {best['accuracy_percent']:.2f} %"
+    if pd.notna(best["accuracy_plus_minus"]):
+        text += f" (±{best['accuracy_plus_minus']:.1f})"
+    return text
+
+
+def _tps_gain(merged: pd.DataFrame) -> str:
+    gains = tps_gains(merged)
+    if gains.empty:
+        return ""
+    span = f"{gains.min():+.1f} to {gains.max():+.1f} points"
+    return f"; TPS changes accuracy by {span} over {len(gains)} pairs of models"
+
+
+def _facts(rows: pd.DataFrame | None) -> dict[str, str]:
+    if rows is None or rows.empty:
+        return {}
+    good = rows[ended_well(rows)]
+    facts = {"models with a result": f"{good['model'].nunique()} of 24"}
+    facts["runs that failed"] = str(len(rows) - len(good))
+    for name, column in _FACTS.items():
+        if column in rows:
+            facts[name] = _joined(rows[column])
+    if "train_seconds" in good:
+        facts["training time in all"] = _duration(float(good["train_seconds"].sum()))
+    if "finished" in good and good["finished"].notna().any():
+        days = good["finished"].dropna().astype(str)
+        facts["finished"] = " to ".join(dict.fromkeys([days.min(), days.max()]))
+    return facts
+
+
+def _joined(values: pd.Series, most: int = 4) -> str:
+    unique = values.dropna().unique()
+    if pd.api.types.is_numeric_dtype(values):
+        unique = [f"{value:,.0f}" if value >= 10_000 else f"{value:g}" for value in sorted(unique)]
+    shown = [str(value) for value in unique[:most]]
+    more = f" and {len(unique) - most} more" if len(unique) > most else ""
+    return ", ".join(shown) + more if shown else "not recorded"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return (
+        f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{seconds / 60:.1f} min"
+    )

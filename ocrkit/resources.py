@@ -1,0 +1,26 @@
+"""Where the small committed files (word lists, the paper's record, results) are found."""
+
+from pathlib import Path
+
+from ocrkit.errors import OcrkitError
+
+_PACKAGE = Path(__file__).resolve().parent
+# In a clone the files lie in data/ beside the package; a wheel carries them inside it.
+_PLACES = (_PACKAGE.parent / "data", _PACKAGE / "_data")
+
+
+def resource(*parts: str) -> Path:
+    """Path of a committed data file, in a clone or from a wheel.
+
+    Args:
+        parts: path below `data/`, such as `"published", "charset_972.txt"`.
+
+    Raises:
+        OcrkitError: the file is in neither place.
+    """
+    for place in _PLACES:
+        path = place.joinpath(*parts)
+        if path.exists():
+            return path
+    name = "/".join(parts)
+    raise OcrkitError(f"data/{name} is missing: this installation is incomplete, install it again")

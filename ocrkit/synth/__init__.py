@@ -1,0 +1,30 @@
+"""Words and fonts to labelled sentence images of the five kinds."""
+
+from ocrkit.synth.folder import read_labels, write_folder
+from ocrkit.synth.fonts import Font, find_fonts, usable_fonts
+from ocrkit.synth.generate import Generation, Sample, manifest, sample, samples
+from ocrkit.synth.kinds import KINDS, Background, Basic, Blur, Distortion, Skew
+from ocrkit.synth.words import common_syllables, read_words, split_words, words_over
+
+__all__ = [
+    "KINDS",
+    "Background",
+    "Basic",
+    "Blur",
+    "Distortion",
+    "Font",
+    "Generation",
+    "Sample",
+    "Skew",
+    "common_syllables",
+    "find_fonts",
+    "manifest",
+    "read_labels",
+    "read_words",
+    "sample",
+    "samples",
+    "split_words",
+    "usable_fonts",
+    "words_over",
+    "write_folder",
+]

@@ -1,0 +1,150 @@
+"""Korean fonts: find them, and leave out by name those that lack a syllable."""
+
+import hashlib
+import importlib.util
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fontTools.ttLib import TTFont
+from PIL import ImageFont
+
+from ocrkit.errors import OcrkitError
+
+_SUFFIXES = {".ttf", ".otf", ".ttc", ".otc"}
+_USUAL_FOLDERS = (
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+    "~/.local/share/fonts",
+    "~/.fonts",
+    "/Library/Fonts",
+    "/System/Library/Fonts",
+    "~/Library/Fonts",
+    "C:/Windows/Fonts",
+)
+_CHECK_SIZE = 24  # pixels per em: enough to tell ink from none
+_UNMAPPED = "\U0010ffff"  # a noncharacter: every font draws its .notdef box for it
+
+
+@dataclass(frozen=True)
+class Font:
+    """A font file: its name (the file's stem), path and SHA-256."""
+
+    name: str
+    path: str
+    sha256: str
+
+
+def find_fonts(source: str | Path = "koreanize") -> list[Font]:
+    """Font files by name: "koreanize", "system", a folder or a file.
+
+    "koreanize" is the four Nanum Gothic faces that the package koreanize-matplotlib carries, so
+    that everybody has the same; "system" is what fontconfig (or the usual folders) knows for
+    Korean. Files with the same bytes count once.
+    Raises OcrkitError if there are none.
+    """
+    if source == "koreanize":
+        paths = _files(_koreanize_folder())
+        advice = "reinstall koreanize-matplotlib"
+    elif source == "system":
+        paths = _system_files()
+        advice = "install some (Debian: apt install fonts-nanum) or give a folder of fonts"
+    else:
+        paths = _files(Path(source).expanduser())
+        advice = "give a folder of .ttf or .otf files, 'koreanize' or 'system'"
+    fonts: dict[str, Font] = {}
+    names: set[str] = set()
+    for path in paths:
+        digest = _sha256(path)
+        if digest in fonts:
+            continue
+        name = "_".join(path.stem.split())
+        if name in names:  # another version of the same file name
+            name = f"{name}-{digest[:8]}"
+        names.add(name)
+        fonts[digest] = Font(name, str(path), digest)
+    if not fonts:
+        raise OcrkitError(f"no fonts found in '{source}': {advice}")
+    return list(fonts.values())
+
+
+def usable_fonts(fonts: Iterable[Font], syllables: str) -> tuple[list[Font], dict[str, str]]:
+    """The fonts that can draw every syllable, and name -> missing characters for the others.
+
+    A character is missing if the font's character map lacks it, or if it is drawn with no ink or
+    as the box for unknown characters. A file that is no readable font is left out with the reason.
+    Raises OcrkitError if no font is left.
+    """
+    kept: list[Font] = []
+    left_out: dict[str, str] = {}
+    for font in fonts:
+        try:
+            missing = missing_characters(font, syllables)
+        except Exception as error:  # font parsers raise nearly anything on broken files
+            left_out[font.name] = f"unreadable: {' '.join(str(error).split()) or repr(error)}"
+            continue
+        if missing:
+            left_out[font.name] = missing
+        else:
+            kept.append(font)
+    if not kept:
+        named = "; ".join(f"{name}: {why[:12]}" for name, why in list(left_out.items())[:3])
+        raise OcrkitError(
+            f"no font can draw all {len(set(syllables))} syllables ({named}): use other fonts"
+        )
+    return kept, left_out
+
+
+def missing_characters(font: Font, characters: str) -> str:
+    """Characters that the font cannot draw, in their order, each once."""
+    with TTFont(font.path, fontNumber=0, lazy=True) as tables:
+        mapped = {chr(c) for c, glyph in tables.getBestCmap().items() if glyph != ".notdef"}
+    face = ImageFont.truetype(font.path, _CHECK_SIZE, layout_engine=ImageFont.Layout.BASIC)
+    unknown = bytes(face.getmask(_UNMAPPED))
+
+    def drawn(ch: str) -> bool:
+        ink = face.getmask(ch)
+        return ink.getbbox() is not None and bytes(ink) != unknown
+
+    return "".join(ch for ch in dict.fromkeys(characters) if ch not in mapped or not drawn(ch))
+
+
+def _koreanize_folder() -> Path:
+    # Importing the package would change matplotlib's settings, so it is only located.
+    spec = importlib.util.find_spec("koreanize_matplotlib")
+    if spec is None or spec.origin is None:
+        raise OcrkitError("koreanize-matplotlib is not installed: pip install koreanize-matplotlib")
+    return Path(spec.origin).parent / "fonts"
+
+
+def _files(where: Path) -> list[Path]:
+    if where.is_file():
+        return [where]
+    return sorted(p for p in where.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+
+
+def _system_files() -> list[Path]:
+    try:
+        listed = subprocess.run(
+            ["fc-list", "--format", "%{file}\n", ":lang=ko"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        ).stdout.splitlines()
+    except (OSError, subprocess.SubprocessError):  # no fontconfig on this machine
+        folders = [Path(folder).expanduser() for folder in _USUAL_FOLDERS]
+        return [p for folder in folders for p in _files(folder) if _draws_hangul(p)]
+    return sorted({Path(line) for line in listed if Path(line).suffix.lower() in _SUFFIXES})
+
+
+def _draws_hangul(path: Path) -> bool:
+    try:
+        return not missing_characters(Font(path.stem, str(path), ""), "가힣")
+    except Exception:  # not a font that can be read: not ours to judge here
+        return False
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,226 @@
+"""Sentence images with labels: a seed per sample, so that workers cannot change a byte."""
+
+import dataclasses
+import hashlib
+import io
+import itertools
+import multiprocessing
+import os
+import platform
+import signal
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import PIL
+from PIL import features
+
+from ocrkit.errors import OcrkitError
+from ocrkit.synth.fonts import Font
+from ocrkit.synth.kinds import KINDS, Kind
+from ocrkit.synth.render import Layout
+
+_CHUNK = 32  # samples per task: some 50 ms of work against 1 ms of messages
+_TRIES = 100
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What to generate: `count` images of one kind.
+
+    A label is `words_per_label` words, uniform with replacement. With probability `random_share`
+    a word is instead a string of `random_length` (least, most) characters over `syllables`, never
+    one of `held_out`: a model then learns syllables rather than the list, and still meets no word
+    of the test set. `height` is in pixels. `settings` replaces the kind's own parameters.
+    Raises OcrkitError for an unknown kind, no words, no fonts, or numbers out of range.
+    """
+
+    kind: str
+    count: int
+    seed: int
+    words: tuple[str, ...]
+    fonts: tuple[Font, ...]
+    words_per_label: int = 10
+    separator: str = " "
+    random_share: float = 0.0
+    random_length: tuple[int, int] = (1, 4)
+    syllables: str = ""
+    height: int = 64
+    jpeg_quality: int = 75
+    settings: Kind | None = None
+    held_out: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.settings is None and self.kind not in KINDS:
+            raise OcrkitError(f"unknown kind '{self.kind}': choose one of {', '.join(KINDS)}")
+        if not self.words and self.random_share < 1:
+            raise OcrkitError("no words to draw from: give at least one word")
+        if not self.fonts:
+            raise OcrkitError("no fonts to draw with: give at least one font")
+        if self.count < 0 or self.seed < 0 or self.words_per_label < 1 or self.height < 16:
+            raise OcrkitError(
+                "count and seed must be 0 or more, words_per_label 1 or more, height 16 or more"
+            )
+        if not 1 <= self.jpeg_quality <= 100:
+            raise OcrkitError(f"jpeg_quality must lie in 1..100, got {self.jpeg_quality}")
+        if not 0 <= self.random_share <= 1:
+            raise OcrkitError(f"random_share must lie in 0..1, got {self.random_share}")
+        if self.random_share and not self.syllables:
+            raise OcrkitError("random_share needs syllables to draw from: give some")
+        if not 1 <= self.random_length[0] <= self.random_length[1]:
+            raise OcrkitError(f"random_length must be (least, most), got {self.random_length}")
+        if any(not word.strip() for word in self.words):
+            raise OcrkitError("an empty word cannot be drawn: remove it from the words")
+        if any(ch in text for text in (*self.words, self.separator) for ch in "\t\r\n"):
+            raise OcrkitError("words and separator may hold no tab or line break: remove them")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image: its index in the generation, kind, label, font's name and JPEG bytes."""
+
+    index: int
+    kind: str
+    label: str
+    font: str
+    image: bytes
+
+
+def sample(generation: Generation, index: int) -> Sample:
+    """Sample number `index`; it depends on the generation and the index alone."""
+    # A counter-based generator keyed by (seed, kind, index): Salmon et al., SC 2011.
+    entropy = (generation.seed, zlib.crc32(generation.kind.encode()), index)
+    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
+    label = draw_label(generation, rng)
+    font = generation.fonts[rng.integers(len(generation.fonts))]
+    kind = generation.settings or KINDS[generation.kind]
+    page = Layout(height=generation.height, margin=round(generation.height * 5 / 64))
+    picture = kind.draw(label, font, rng, page)
+    jpeg = io.BytesIO()
+    picture.save(jpeg, "JPEG", quality=generation.jpeg_quality)
+    return Sample(index, generation.kind, label, font.name, jpeg.getvalue())
+
+
+def draw_label(generation: Generation, rng: np.random.Generator) -> str:
+    """A label: words (or, by random_share, random strings) with the separator between them."""
+    n = generation.words_per_label
+    if not generation.random_share:
+        return generation.separator.join(
+            [generation.words[i] for i in rng.integers(len(generation.words), size=n)]
+        )
+    as_random = rng.random(n) < generation.random_share
+    words = [
+        _random_word(generation, rng)
+        if random
+        else generation.words[rng.integers(len(generation.words))]
+        for random in as_random
+    ]
+    return generation.separator.join(words)
+
+
+def _random_word(generation: Generation, rng: np.random.Generator) -> str:
+    least, most = generation.random_length
+    for _ in range(_TRIES):
+        size = rng.integers(least, most + 1)
+        picks = rng.integers(len(generation.syllables), size=size)
+        word = "".join([generation.syllables[i] for i in picks])
+        if word not in generation.held_out:
+            return word
+    raise OcrkitError("every random string drawn is held out: allow more syllables or lengths")
+
+
+def samples(generation: Generation, workers: int = 1) -> Iterator[Sample]:
+    """All samples in order, made by this process or by `workers` spawned ones.
+
+    With more than one worker, a script needs the `if __name__ == "__main__":` guard.
+    """
+    if workers <= 1:
+        for index in range(generation.count):
+            yield sample(generation, index)
+        return
+    # Spawned, not forked: a fork of a process that has run torch may deadlock.
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), _start_worker, (generation,)
+    )
+    starts = iter(range(0, generation.count, _CHUNK))
+    pending: deque = deque()
+    try:
+        with _one_thread_each():
+            # A few chunks ahead keep the workers busy; more would only fill the memory.
+            for start in itertools.islice(starts, 4 * workers):
+                pending.append(pool.submit(_chunk, start))
+        while pending:
+            done = pending.popleft().result()
+            if (start := next(starts, None)) is not None:
+                pending.append(pool.submit(_chunk, start))
+            yield from done
+    except BrokenProcessPool as error:
+        raise OcrkitError(
+            "a worker process died: use workers=1, or fewer, and in a script start it all under "
+            "if __name__ == '__main__':"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_generation: Generation  # of this worker process
+
+
+def _start_worker(generation: Generation) -> None:
+    global _generation
+    _generation = generation
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent ends the workers
+
+
+def _chunk(start: int) -> list[Sample]:
+    end = min(start + _CHUNK, _generation.count)
+    return [sample(_generation, index) for index in range(start, end)]
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started inside get one BLAS thread, so that workers do not fight over cores."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def manifest(*generations: Generation) -> dict:
+    """What made the images, ready for JSON: parameters, seeds, hashes of fonts and words."""
+    return {
+        "generations": [_describe(generation) for generation in generations],
+        "count": sum(generation.count for generation in generations),
+        "versions": {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "pillow": PIL.__version__,
+            "freetype": features.version("freetype2"),
+            "jpeg": features.version("libjpeg_turbo") or features.version("jpg"),
+        },
+    }
+
+
+def _describe(generation: Generation) -> dict:
+    described = {
+        field.name: getattr(generation, field.name) for field in dataclasses.fields(generation)
+    }
+    described["settings"] = dataclasses.asdict(generation.settings or KINDS[generation.kind])
+    described["fonts"] = [{"name": f.name, "sha256": f.sha256} for f in generation.fonts]
+    for name in ("words", "held_out"):  # thousands of words: their number and hash say enough
+        words = described[name] if name == "words" else sorted(described[name])
+        digest = hashlib.sha256("\n".join(words).encode()).hexdigest()
+        described[name] = {"count": len(words), "sha256": digest}
+    return described

@@ -1,0 +1,107 @@
+"""Word lists: read them, count their syllables, split them so that no part shares a word."""
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from ocrkit.errors import OcrkitError
+from ocrkit.resources import resource
+
+_NOT_SYLLABLE = re.compile(r"[^가-힣]+")
+_BETWEEN_WORDS = re.compile(r"[\s/,;·]+")
+_WORD_COLUMNS = ("단어", "표제어", "어휘", "낱말", "word", "words")
+
+
+def read_words(source: str | Path | None = None) -> list[str]:
+    """Words of a file in their order, each once; None is the project's own everyday list.
+
+    A plain text file gives every word in it; lines starting with # are comments. A tab-separated
+    table whose header names a word column (단어), such as the learner vocabulary of the National
+    Institute of Korean Language, gives that column. Of each entry only the Hangul syllables stay,
+    so 가01 is 가 and (으)로 is 으로. UTF-8, UTF-16 and CP949 are read.
+    Raises OcrkitError if the file cannot be read or holds no Hangul.
+    """
+    path = resource("words", "everyday.txt") if source is None else Path(source)
+    text = unicodedata.normalize("NFC", _decode(path))
+    lines = [
+        line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
+    ]
+    entries = _word_column(lines) or lines
+    parts = (part for entry in entries for part in _BETWEEN_WORDS.split(entry))
+    words = dict.fromkeys(word for part in parts if (word := _NOT_SYLLABLE.sub("", part)))
+    if not words:
+        raise OcrkitError(f"{path} holds no Hangul words: give a text file of Korean words")
+    return list(words)
+
+
+def _decode(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise OcrkitError(f"cannot read the word list {path}: {error.strerror}") from error
+    marked = raw[:2] in (b"\xff\xfe", b"\xfe\xff")  # how Windows marks UTF-16
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp949"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise OcrkitError(f"{path} is neither UTF-8 nor CP949 text: save it as UTF-8")
+
+
+def _word_column(lines: Sequence[str]) -> list[str]:
+    """The word column of a tab-separated table; empty if the lines are no table."""
+    rows = [line.split("\t") for line in lines]
+    if not rows or len(rows[0]) < 2:
+        return []
+    header = [name.split("(")[0].strip(' "').lower() for name in rows[0]]
+    named = [i for i, name in enumerate(header) if name in _WORD_COLUMNS]
+    if not named:
+        return []
+    return [row[named[0]] for row in rows[1:] if len(row) > named[0]]
+
+
+def common_syllables(words: Iterable[str], n: int) -> str:
+    """The n most frequent syllables of the words, most frequent first, ties by code point.
+
+    Fewer than n come back if the words hold fewer.
+    """
+    counts = Counter(ch for word in words for ch in word if "가" <= ch <= "힣")
+    return "".join(sorted(counts, key=lambda ch: (-counts[ch], ch))[:n])
+
+
+def words_over(words: Iterable[str], charset: str) -> list[str]:
+    """The words written with nothing but characters of the charset, in their order."""
+    allowed = frozenset(charset)
+    return [word for word in words if allowed.issuperset(word)]
+
+
+def split_words(
+    words: Iterable[str], shares: Mapping[str, float], seed: int
+) -> dict[str, list[str]]:
+    """Split the words into named parts of the given shares; each word is in exactly one part.
+
+    Words are ranked by a hash of seed and word, so the split does not depend on their order.
+    Raises OcrkitError for shares that are negative or all 0, and for words too few to give every
+    part with a share at least one.
+    """
+    distinct = list(dict.fromkeys(words))
+    total = sum(shares.values())
+    if total <= 0 or min(shares.values()) < 0:
+        raise OcrkitError(f"shares must be positive numbers, got {dict(shares)}")
+    ranked = sorted(distinct, key=lambda word: hashlib.sha256(f"{seed}:{word}".encode()).digest())
+
+    ends, reached = [0], 0.0
+    for share in shares.values():
+        reached += share
+        ends.append(round(len(ranked) * reached / total))
+    parts = {}
+    for (name, share), (start, end) in zip(shares.items(), pairwise(ends), strict=True):
+        if share > 0 and start == end:
+            raise OcrkitError(f"{len(ranked)} words leave none for '{name}': add some")
+        chosen = set(ranked[start:end])
+        parts[name] = [word for word in distinct if word in chosen]
+    return parts

@@ -1,0 +1,84 @@
+"""The two losses: CTC over frames, cross-entropy over attention's steps."""
+
+import torch
+import torch.nn.functional as F
+
+from ocrkit.errors import OcrkitError
+from ocrkit.labels import AttentionLabels, CTCLabels, frames_needed, unfit_share
+
+Converter = CTCLabels | AttentionLabels
+
+
+def make_converter(prediction: str, charset: str, max_length: int) -> Converter:
+    """The label converter that belongs to a prediction stage ("CTC" or "Attn")."""
+    return CTCLabels(charset) if prediction == "CTC" else AttentionLabels(charset, max_length)
+
+
+def ctc_loss(logits: torch.Tensor, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """CTC loss, each label's divided by its length, mean over the batch (Graves et al., 2006).
+
+    Args:
+        logits: (B, T, classes); taken to float32, for sums of small probabilities need it.
+        ids: (B, longest); lengths: (B,).
+
+    A label that does not fit T frames has an infinite loss. `zero_infinity` turns it into 0 with no
+    gradient: training goes on and the label teaches nothing. `check_labels` says so beforehand.
+    """
+    log_probabilities = logits.float().log_softmax(2).transpose(0, 1)
+    frames = torch.full((len(logits),), logits.shape[1], dtype=torch.int64)
+    return F.ctc_loss(log_probabilities, ids, frames, lengths, zero_infinity=True)
+
+
+def attention_loss(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of each step's logits (B, steps, classes) with the next id, padding left out.
+
+    ids: (B, steps + 1), starting with `[GO]`, which also pads (id 0).
+    """
+    return F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), ignore_index=0)
+
+
+def loss_of(logits: torch.Tensor, converter: Converter, texts: list[str]) -> torch.Tensor:
+    """The loss of logits that the model made without being told the texts (for validation)."""
+    ids, lengths = converter.encode(texts)
+    if isinstance(converter, CTCLabels):
+        return ctc_loss(logits, ids.to(logits.device), lengths)
+    return attention_loss(logits, ids.to(logits.device))
+
+
+def training_loss(
+    model: torch.nn.Module, converter: Converter, images: torch.Tensor, texts: list[str]
+) -> torch.Tensor:
+    """One batch's loss; attention is told the true previous characters (teacher forcing)."""
+    ids, lengths = converter.encode(texts)
+    ids = ids.to(images.device)
+    if isinstance(converter, CTCLabels):
+        return ctc_loss(model(images), ids, lengths)
+    return attention_loss(model(images, ids[:, :-1]), ids)
+
+
+def check_labels(
+    converter: Converter, texts: list[str], frames: int, limit: float
+) -> tuple[float, str]:
+    """The share of labels that a model cannot say, and a sentence about it.
+
+    For CTC a label must fit the frames; for attention it must not exceed the maximum length.
+
+    Raises:
+        OcrkitError: the share is over `limit` (0 to 1).
+    """
+    labels = ["".join(text.split()) for text in texts]
+    if isinstance(converter, CTCLabels):
+        share = unfit_share(labels, frames)
+        longest = max(map(frames_needed, labels), default=0)
+        reason = f"need up to {longest} CTC frames, and the model has {frames}"
+        advice = "use wider images or shorter labels"
+    else:
+        longest = max(map(len, labels), default=0)
+        share = sum(len(label) > converter.max_length for label in labels) / max(len(labels), 1)
+        reason = f"have up to {longest} characters, and max_length is {converter.max_length}"
+        advice = "raise max_length"
+        limit = 0.0  # an overlong label cannot even be encoded
+    said = f"{100 * share:.1f} % of the labels do not fit: they {reason}"
+    if share > limit:
+        raise OcrkitError(f"{said}; {advice}, or raise the limit of {100 * limit:.1f} %")
+    return share, said

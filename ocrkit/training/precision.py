@@ -1,0 +1,40 @@
+"""Which number format a machine trains fastest in, found by asking it."""
+
+import contextlib
+
+import torch
+
+from ocrkit.errors import OcrkitError
+
+PRECISIONS = ("fp32", "bf16", "auto")
+
+
+def cpu_features() -> dict[str, bool]:
+    """Which bf16 instructions this processor has: AMX multiplies tiles, AVX-512-BF16 vectors."""
+    probe = torch.cpu
+    return {
+        "amx": bool(getattr(probe, "_is_amx_tile_supported", lambda: False)()),
+        "avx512_bf16": bool(getattr(probe, "_is_avx512_bf16_supported", lambda: False)()),
+    }
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """"fp32" or "bf16": what was asked for, or for "auto" what the hardware has units for.
+
+    Raises:
+        OcrkitError: an unknown precision.
+    """
+    if precision not in PRECISIONS:
+        raise OcrkitError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    return "bf16" if any(cpu_features().values()) else "fp32"
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
+    """The context in which the forward pass runs: bf16 where that is safe, or nothing."""
+    if precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()

@@ -1,0 +1,65 @@
+"""Reading: pixels in, texts out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ocrkit.data.cache import to_input
+from ocrkit.training.losses import Converter, loss_of
+from ocrkit.training.precision import autocast
+
+
+@dataclass(frozen=True)
+class Readings:
+    """texts: one a picture; confidence: 0 to 1 each; loss: mean, NaN where no truth was given."""
+
+    texts: list[str]
+    confidence: list[float]
+    loss: float
+
+
+def _confidence(logits: torch.Tensor, ctc: bool) -> torch.Tensor:
+    """The product of the chosen classes' probabilities: (B, T, classes) to (B,).
+
+    CTC: over all frames. Attention: up to and including the first `[s]` (id 1).
+    """
+    best, ids = logits.float().log_softmax(2).max(2)
+    if not ctc:
+        ended = (ids == 1).cumsum(1) - (ids == 1).long() > 0
+        best = best.masked_fill(ended, 0.0)
+    return best.sum(1).exp()
+
+
+@torch.inference_mode()
+def read_all(
+    model: torch.nn.Module,
+    converter: Converter,
+    pixels: np.ndarray,
+    truth: list[str] | None = None,
+    batch_size: int = 100,
+    precision: str = "fp32",
+) -> Readings:
+    """Read every image, greedily.
+
+    Args:
+        model: a recogniser; put into eval mode here.
+        pixels: (N, H, W) uint8.
+        truth: their N texts, where a loss is wanted.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    texts: list[str] = []
+    confidence: list[float] = []
+    losses: list[float] = []
+    for start in range(0, len(pixels), batch_size):
+        images = to_input(np.array(pixels[start : start + batch_size])).to(device)
+        with autocast(precision, device):
+            logits = model(images)
+        texts += converter.decode(logits.argmax(2).cpu())
+        confidence += _confidence(logits, converter.first_id == 1).tolist()
+        if truth is not None:
+            part = truth[start : start + batch_size]
+            losses.append(len(part) * loss_of(logits, converter, part).item())
+    loss = sum(losses) / len(pixels) if truth is not None and len(pixels) else float("nan")
+    return Readings(texts, confidence, loss)
