@@ -37,7 +37,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         # The same folder, for a rename is atomic only within one file system.
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
-        os.chmod(name, 0o644)  # mkstemp makes private files; these are meant to be shared
+        Path(name).chmod(0o644)  # mkstemp makes private files; these are meant to be shared
         temporary = Path(name)
         try:
             yield temporary
@@ -59,7 +59,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-        os.chmod(temporary, 0o755)
+        temporary.chmod(0o755)
         try:
             yield temporary
             old = temporary.with_suffix(".old")

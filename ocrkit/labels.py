@@ -6,6 +6,7 @@ characters from 2. A label is what a model must say: the text without its spaces
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import torch
 
@@ -29,7 +30,7 @@ def frames_needed(label: str) -> int:
     Between two equal characters a blank must stand, or they collapse into one
     (Graves et al., 2006, section 3.1).
     """
-    return len(label) + sum(a == b for a, b in zip(label, label[1:], strict=False))
+    return len(label) + sum(a == b for a, b in pairwise(label))
 
 
 def fits(label: str, frames: int) -> bool:

@@ -1,4 +1,4 @@
-"""Presets: how big the experiment is. `smoke` proves the road, `mini` is for a laptop, `paper` real.
+"""Presets: how big the experiment is. `smoke` proves the road, `mini` is for a laptop.
 
 The numbers of `mini` were chosen by measurement; the measurements are in docs/log.md.
 """

@@ -1,11 +1,13 @@
-"""Result rows: one file a run, written whole as the run ends; `runs.csv` is put together from them."""
+"""Result rows: one file a run, written whole as it ends; `runs.csv` is made from them."""
 
 from pathlib import Path
 
 import pandas as pd
 
+from ocrkit.errors import OcrkitError
 from ocrkit.experiments.grid import Run
 from ocrkit.files import atomic_file, read_json, write_json
+from ocrkit.resources import resource
 
 COLUMNS = (
     *("model", "transformation", "feature", "sequence", "prediction", "seed"),
@@ -77,3 +79,13 @@ def read_results(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame] | None
         pd.read_csv(folder / "runs.csv", **missing),
         pd.read_csv(folder / "curves.csv", **missing),
     )
+
+
+def reference_seconds(preset: str) -> dict[str, float]:
+    """What each model's training took in the committed reference run, for a better ETA."""
+    try:
+        rows = pd.read_csv(resource("results", preset, "runs.csv"), keep_default_na=False)
+    except OcrkitError:
+        return {}
+    done = rows[rows["status"] == "ok"]
+    return done.groupby("model")["train_seconds"].mean().to_dict()

@@ -28,7 +28,7 @@ from ocrkit.experiments.results import read_row, write_row
 from ocrkit.files import read_json, write_json
 from ocrkit.latency import measure_latency
 from ocrkit.metrics import score
-from ocrkit.models import Recognizer, initialise, load_checkpoint, parse_name, save_checkpoint
+from ocrkit.models import Recognizer, load_checkpoint, parse_name, save_checkpoint
 from ocrkit.training import Progress, Trainer, read_all
 from ocrkit.training.losses import make_converter
 
@@ -68,7 +68,8 @@ def run_one(
         row = {
             **_who(preset, data, run, torch.device(device)),
             "status": "failed",
-            "error": f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})",
+            "error": f"{type(error).__name__}: {error} "
+            f"({Path(where.filename).name}:{where.lineno})",
         }
     write_row(folder, run, row)
     return row
@@ -118,7 +119,6 @@ def _train_and_test(
         image_width=preset.image_width,
         width=preset.width,
     )
-    initialise(model)
 
     def pixels(name: str) -> Pixels:
         return load_pixels(data.open(name), preset.image_width)
@@ -173,7 +173,7 @@ def test_scores(
 
     by_kind = {kind: read([f"test-{kind}"]) for kind in KINDS}
     accuracy = {kind: score(*texts).accuracy for kind, texts in by_kind.items()}
-    inside = score(*(sum((by_kind[k][i] for k in preset.train_kinds), []) for i in (0, 1)))
+    inside = score(*read([f"test-{kind}" for kind in preset.train_kinds]))
     seen = score(*read([f"seen-{kind}" for kind in preset.train_kinds]))
     return {
         "accuracy": inside.accuracy,

@@ -63,7 +63,7 @@ def reference_name(key: str) -> str:
 def save_checkpoint(model: Recognizer, path: str | Path, charset: str, **info: Any) -> Path:
     """Write PATH.safetensors and PATH.json, whole or not at all.
 
-    charset: the characters in the order of their ids. info: anything JSON can hold, e.g. steps=2000.
+    charset: the characters in the order of their ids. info: whatever JSON can hold (steps=2000).
     Returns the path of the weights. Raises OcrkitError when the charset does not fit the model.
     """
     _check_classes(model, charset)
@@ -107,9 +107,7 @@ def load_checkpoint(path: str | Path) -> tuple[Recognizer, dict[str, Any]]:
         described = json.loads(json_file.read_text(encoding="utf-8"))
         version = int(described["format"])
     except (ValueError, KeyError, TypeError) as error:
-        raise OcrkitError(
-            f"{json_file} is no checkpoint description: save the model again"
-        ) from error
+        raise OcrkitError(f"{json_file} is no checkpoint description: save it again") from error
     if version > FORMAT:
         raise OcrkitError(f"{json_file} has format {version}, newer than {FORMAT}: update ocrkit")
     weights = weights_file.read_bytes()

@@ -85,7 +85,11 @@ class LocalizationNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 1, H, W) -> fiducial points (B, 20, 2), (x, y) in [-1, 1]."""
-        return self.fc2(self.fc1(self.conv(images).flatten(1))).unflatten(1, (FIDUCIALS, 2))
+        pooled = self.conv(images).flatten(1)
+        # A bfloat16 keeps 8 bits: too coarse for a coordinate, by up to a pixel in 400.
+        with torch.autocast(images.device.type, enabled=False):
+            points = self.fc2(self.fc1(pooled.to(self.fc2.weight.dtype)))
+        return points.unflatten(1, (FIDUCIALS, 2))
 
 
 class TPS(nn.Module):
@@ -104,9 +108,9 @@ class TPS(nn.Module):
 
     def grid(self, fiducials: Tensor) -> Tensor:
         """C' (B, 20, 2) -> sampling points P' (B, H, W, 2) for `grid_sample`."""
-        # inverse(Delta) magnifies rounding: two orders of summing move the sampling points far
-        # enough to change the third digit of a logit. Fused multiply-adds, one fiducial after the
-        # other, give the reference's bits whatever the processor's matrix library does.
+        # inverse(Delta) magnifies rounding: matrix libraries that sum in different ways move the
+        # sampling points far enough to show in the logits. Fused multiply-adds, one fiducial after
+        # the other, come nearest to the reference's values and need no matrix library.
         spline = fiducials.new_zeros(len(fiducials), len(self.inv_delta), 2)
         for column, point in zip(self.inv_delta.unbind(1), fiducials.unbind(1), strict=True):
             spline = torch.addcmul(spline, column[:, None], point[:, None])
@@ -115,7 +119,6 @@ class TPS(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Straighten: (B, 1, H, W) in [-1, 1] -> (B, 1, H, W)."""
         fiducials = self.localization(images)
-        # bfloat16 has 8 bits for a coordinate: at 100 pixels wide that is off by half a pixel.
         with torch.autocast(images.device.type, enabled=False):
             exact = self.p_hat.dtype
             grid = self.grid(fiducials.to(exact))

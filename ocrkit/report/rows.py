@@ -14,7 +14,11 @@ _TO_PAPER_NAMES = {
     "latency_n_ms_median": "time_ms",
     "params": "params_millions",
 }
-_WORDS = ("model preset recipe status error dataset device precision versions finished").split()
+# Columns of the result rows that are no numbers, the stages apart.
+_WORDS = [
+    *("model", "preset", "recipe", "status", "error"),
+    *("dataset", "device", "precision", "versions", "finished"),
+]
 _COLUMNS = ["accuracy_percent", "accuracy_plus_minus", "time_ms", "params_millions"]
 
 

@@ -51,10 +51,12 @@ def tps_gains(rows: pd.DataFrame | None) -> pd.Series:
         Up to 12 gains, indexed by the last three stages ("VGG-BiLSTM-CTC").
     """
     scores = by_model(rows).set_index("model")["accuracy_percent"].dropna()
-    rest = scores.index.str.partition("-").get_level_values(2)
-    by_rest = scores.groupby([rest, scores.index.str.startswith("TPS-")]).first().unstack()
-    by_rest = by_rest.reindex(columns=[False, True])
-    return (by_rest[True] - by_rest[False]).dropna()
+    gains = {
+        rest: scores[f"TPS-{rest}"] - scores[f"None-{rest}"]
+        for rest in (name.partition("-")[2] for name in scores.index)
+        if {f"TPS-{rest}", f"None-{rest}"} <= set(scores.index)
+    }
+    return pd.Series(gains, dtype=float)
 
 
 def run_facts(reference: pd.DataFrame | None, yours: pd.DataFrame | None) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 from rich import box
 from rich.cells import cell_len
@@ -54,16 +55,12 @@ def display(frame: pd.DataFrame) -> pd.DataFrame:
             continue
         group, name = _heading(column)
         values = frame[column]
-        if pd.api.types.is_bool_dtype(values):
-            written = values.map({True: "yes", False: "no"})
-        elif pd.api.types.is_numeric_dtype(values):
-            written = values.map(_writer(column), na_action="ignore").fillna(MISSING)
-        else:
-            written = values.map(lambda v: MISSING if pd.isna(v) else str(v))
+        written = [MISSING if pd.isna(value) else _write(column, value) for value in values]
         interval = frame.get(column.replace("accuracy_percent", "accuracy_plus_minus"))
         if column.endswith("accuracy_percent") and interval is not None:
-            written = written + interval.map(" ±{:.1f}".format, na_action="ignore").fillna("")
-        cells.append(written.astype(object))
+            added = ["" if pd.isna(value) else f" ±{value:.1f}" for value in interval]
+            written = [cell + more for cell, more in zip(written, added, strict=True)]
+        cells.append(pd.Series(written, frame.index, dtype=object))
         headings.append((group, name))
     table = pd.concat(cells, axis=1)
     table.columns = pd.MultiIndex.from_tuples(headings, names=["group", "name"])
@@ -198,13 +195,15 @@ def _heading(column: str) -> tuple[str, str]:
     return "", column.removeprefix("accuracy_").replace("_", " ")
 
 
-def _writer(column: str) -> Callable[[float], str]:
+def _write(column: str, value: object) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
     source, _, rest = column.partition("_")
     if source == "paper":
-        return "{:.2f}".format  # as printed
+        return f"{value:.2f}"  # as printed
     column = rest if source in SOURCES else column
     if column in _STYLES:
-        return _STYLES[column][1]
-    if column.startswith("params_"):
-        return "{:,.0f}".format
-    return "{:.1f}".format
+        return _STYLES[column][1](value)
+    return f"{value:,.0f}" if column.startswith("params_") else f"{value:.1f}"

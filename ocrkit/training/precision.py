@@ -19,7 +19,7 @@ def cpu_features() -> dict[str, bool]:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """"fp32" or "bf16": what was asked for, or for "auto" what the hardware has units for.
+    """ "fp32" or "bf16": what was asked for, or for "auto" what the hardware has units for.
 
     Raises:
         OcrkitError: an unknown precision.

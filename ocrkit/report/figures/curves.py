@@ -1,8 +1,10 @@
 """Learning curves: the author's logs of 2019, and those of the runs made here."""
 
+from collections.abc import Iterator, Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
@@ -32,7 +34,9 @@ def curves_2019() -> Figure:
         for axes, model in _grid(above):
             mine = first[first["model"] == model]
             for (seed, _, _), run in mine.groupby(["seed", "log", "attempt"]):
-                _line(axes, run["iteration"] / 1000, run["valid_accuracy_percent"], model, seed)
+                _line(
+                    axes, run["iteration"] / 1000, run["valid_accuracy_percent"], model, seed, seeds
+                )
             if mine.empty:
                 _say(axes, "no log")
             axes.set(xlim=(0, 300), ylim=(-1, 35))
@@ -71,7 +75,7 @@ def learning_curves(curves: pd.DataFrame | None) -> Figure:
         return style.finish(figure)
 
 
-def _grid(figure):
+def _grid(figure: FigureBase) -> Iterator[tuple[Axes, str]]:
     """The 24 panels with their models: two rows without TPS, two rows with it."""
     grid = figure.subplots(_ROWS, _COLUMNS, sharex=True, sharey=True)
     names = published.model_names()
@@ -81,7 +85,9 @@ def _grid(figure):
         yield axes, model
 
 
-def _line(axes: Axes, x, y, model: str, seed: int, seeds=(1111, 2222, 3333)) -> None:
+def _line(
+    axes: Axes, x: pd.Series, y: pd.Series, model: str, seed: int, seeds: Sequence[int]
+) -> None:
     place = sorted(seeds).index(seed)
     colour = style.FEATURE_COLOURS[model.split("-")[1]]
     dashes = _SEED_DASHES[place % len(_SEED_DASHES)]
@@ -120,7 +126,7 @@ def _second_experiment(axes: Axes, curves: pd.DataFrame) -> None:
     )
 
 
-def _legend(figure, seeds: list[int]) -> None:
+def _legend(figure: FigureBase, seeds: list[int]) -> None:
     handles = [
         Line2D([], [], color=colour, linewidth=1.6, label=feature)
         for feature, colour in style.FEATURE_COLOURS.items()

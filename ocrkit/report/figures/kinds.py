@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -83,9 +84,8 @@ def kinds_heatmap(rows: pd.DataFrame | None) -> Figure:
             axes.set(xticks=[], yticks=[])
             axes.text(0.5, 0.5, "no results yet", transform=axes.transAxes, ha="center")
             return style.finish(figure)
-        colours = "cividis"
+        colours = matplotlib.colormaps["cividis"].with_extremes(bad="#eeeeee")
         picture = axes.imshow(values, vmin=0, vmax=100, cmap=colours, aspect="auto")
-        picture.cmap.set_bad("#eeeeee")
         for (row, column), value in np.ndenumerate(values):
             missing = np.isnan(value)
             ink = style.FAINT if missing else ("white" if value < 55 else "black")

@@ -1,10 +1,15 @@
 """Names beside points, placed so that no two names overlap and few points are covered."""
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
+
+Point = tuple[float, float]
+Line = tuple[Point, Point]
 
 _RADII = (9, 16, 26, 38, 52, 68, 86)  # points between a marker and its name
 _ANGLES = tuple(math.radians(a) for a in range(0, 360, 15))
@@ -13,9 +18,9 @@ _COVER, _LEAVE, _CROSS, _STRIKE = 40.0, 1e5, 15.0, 25.0  # prices in points of d
 
 def place_labels(
     axes: Axes,
-    labels: dict[str, tuple[float, float]],
-    obstacles: list[tuple[float, float]],
-    path: list[tuple[float, float]] = (),
+    labels: dict[str, Point],
+    obstacles: Sequence[Point],
+    path: Sequence[Point] = (),
     size: float = 7.5,
 ) -> list[Annotation]:
     """Write each name near its point, with a thin line to it.
@@ -36,10 +41,10 @@ def place_labels(
     points = {name: axes.transData.transform(xy) for name, xy in labels.items()}
     markers = [axes.transData.transform(xy) for xy in [*obstacles, *labels.values()]]
     corners = [tuple(axes.transData.transform(corner)) for corner in path]
-    drawn = list(zip(corners, corners[1:], strict=False))
+    drawn = list(pairwise(corners))
     frame = axes.get_window_extent(renderer)
     taken: list[Bbox] = []
-    lines: list[tuple] = []
+    lines: list[Line] = []
     placed = []
     for name, (x, y) in sorted(points.items(), key=lambda item: item[1][0]):
         note = axes.annotate(
@@ -59,6 +64,8 @@ def place_labels(
         half_width, half_height = box.width / 2 + 2 * scale, box.height / 2 + 1 * scale
         best = None
         for radius in _RADII:
+            if best is not None and best[0] <= radius:
+                break  # from here on the distance alone costs more
             for angle in _ANGLES:
                 # The name's nearest edge, not its centre, keeps the distance.
                 cx = x + math.cos(angle) * (radius * scale + half_width)
@@ -78,7 +85,15 @@ def place_labels(
     return placed
 
 
-def _price(here, point, frame, taken, markers, lines, scale) -> float:
+def _price(
+    here: Bbox,
+    point: Point,
+    frame: Bbox,
+    taken: list[Bbox],
+    markers: list[Point],
+    lines: list[Line],
+    scale: float,
+) -> float:
     price = sum(_LEAVE for box in taken if here.overlaps(box))
     inside = frame.x0 <= here.x0 and here.x1 <= frame.x1
     inside = inside and frame.y0 <= here.y0 and here.y1 <= frame.y1
@@ -91,7 +106,16 @@ def _price(here, point, frame, taken, markers, lines, scale) -> float:
     return price
 
 
-def _meets_box(line, box: Bbox, steps: int = 40) -> bool:
+def _meets_box(line: Line, box: Bbox) -> bool:
+    """Whether a segment meets a box: clip it by the box's four sides (Liang and Barsky, 1984)."""
     (x0, y0), (x1, y1) = line
-    fractions = [i / steps for i in range(1, steps)]
-    return any(box.contains(x0 + (x1 - x0) * f, y0 + (y1 - y0) * f) for f in fractions)
+    enter, leave = 0.0, 1.0
+    sides = ((x0, x1 - x0, box.x0, box.x1), (y0, y1 - y0, box.y0, box.y1))
+    for start, step, low, high in sides:
+        if step == 0:
+            if not low <= start <= high:
+                return False
+            continue
+        first, second = sorted(((low - start) / step, (high - start) / step))
+        enter, leave = max(enter, first), min(leave, second)
+    return enter < leave

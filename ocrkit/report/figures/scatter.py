@@ -1,5 +1,7 @@
 """Figures 4 and 5: accuracy against time and against parameters, the paper's 24 beside ours."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -138,6 +140,6 @@ def _legend() -> list[Line2D]:
 def _corners(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """The corners of the steps that `Axes.step(where="post")` draws through the points."""
     corners = points[:1]
-    for (_, low), (right, high) in zip(points, points[1:], strict=False):
+    for (_, low), (right, high) in pairwise(points):
         corners += [(right, low), (right, high)]
     return corners

@@ -6,6 +6,7 @@ no display, and leave nothing open behind them.
 
 import contextlib
 import importlib.util
+import io
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -72,9 +73,18 @@ def look() -> Iterator[None]:
         yield
 
 
+class Drawing(Figure):
+    """A matplotlib figure that a notebook shows by itself, whether or not pyplot is in use."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        png = _png(self)
+        # Twice the pixels it is shown with: sharp on a dense screen, and not too wide.
+        return png, {"width": round(self.get_figwidth() * DPI / 2)}
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of width x height inches that lays itself out."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    figure = Drawing(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -89,9 +99,17 @@ def finish(figure: Figure) -> Figure:
 def save_figure(figure: Figure, path: str | Path) -> Path:
     """Write a figure as PNG, whole or not at all; the same figure gives the same bytes."""
     path = Path(path)
-    with look(), atomic_file(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(_png(figure))
     return path
+
+
+def _png(figure: Figure) -> bytes:
+    out = io.BytesIO()
+    with look():
+        # Without the library's name and version inside, the bytes depend on the picture alone.
+        figure.savefig(out, format="png", dpi=DPI, metadata={"Software": None})
+    return out.getvalue()
 
 
 def marker(model: str) -> dict[str, object]:

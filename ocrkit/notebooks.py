@@ -1,0 +1,131 @@
+"""What every notebook needs: its opening lines, its look, and the command that runs them all."""
+
+import os
+import platform
+import re
+import time
+from pathlib import Path
+
+import torch
+
+import ocrkit
+from ocrkit.errors import OcrkitError
+from ocrkit.training.precision import cpu_features, resolve_precision
+
+_started = time.perf_counter()
+
+
+def begin(minutes: float, smoke: bool = False) -> Path:
+    """Open a notebook: say versions, device and the minutes it takes, set fonts and figure style.
+
+    Args:
+        minutes: how long the notebook took when it was measured.
+        smoke: the tests' quick mode.
+
+    Returns:
+        the project's folder, made the working folder, so that `data/` and `runs/` are found.
+    """
+    global _started
+    _started = time.perf_counter()
+    root = Path.cwd()
+    while not (root / "pyproject.toml").exists() and root != root.parent:
+        root = root.parent
+    if (root / "pyproject.toml").exists():
+        os.chdir(root)
+    _set_look()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    units = [name for name, there in cpu_features().items() if there]
+    print(
+        f"ocrkit {ocrkit.__version__}, torch {torch.__version__}, "
+        f"Python {platform.python_version()}"
+    )
+    print(
+        f"device: {device}, {os.cpu_count()} cores ({', '.join(units) or 'no bf16 units'}), "
+        f"precision {resolve_precision('auto', device)}"
+    )
+    print(f"this notebook takes about {minutes:g} min" + (" (smoke mode)" if smoke else ""))
+    return Path.cwd()
+
+
+def end() -> None:
+    """Close a notebook: say how long it took."""
+    print(f"took {(time.perf_counter() - _started) / 60:.1f} min")
+
+
+def _set_look() -> None:
+    """Figures in a notebook look like the report's: Korean glyphs, same colours, sharp."""
+    import matplotlib as mpl
+
+    from ocrkit.report.figures.style import korean_font
+
+    mpl.rcParams.update(
+        {
+            "font.family": [korean_font(), "sans-serif"],
+            "axes.unicode_minus": False,
+            "figure.dpi": 110,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.25,
+            "image.cmap": "gray",
+        }
+    )
+
+
+def find_notebooks(folder: str | Path = "notebooks") -> list[Path]:
+    """The numbered notebooks in order, then their solutions.
+
+    Raises:
+        OcrkitError: there are none.
+    """
+    numbered = re.compile(r"\d\d_.*\.ipynb$")
+    folder = Path(folder)
+    found = sorted(p for p in folder.glob("*.ipynb") if numbered.match(p.name))
+    found += sorted(p for p in (folder / "solutions").glob("*.ipynb") if numbered.match(p.name))
+    if not found:
+        raise OcrkitError(f"no notebooks in {folder}: run this in the project's folder")
+    return found
+
+
+def execute(notebook: Path, out: Path, smoke: bool = False) -> float:
+    """Run one notebook top to bottom and save it with its outputs; return the seconds it took.
+
+    Raises:
+        OcrkitError: a cell failed.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    start = time.perf_counter()
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(out),
+            parameters={"SMOKE": True} if smoke else {},
+            cwd=str(notebook.resolve().parent),
+            kernel_name="python3",
+            progress_bar=False,
+            log_output=False,
+        )
+    except PapermillExecutionError as error:
+        raise OcrkitError(f"{notebook.name}: {error.ename} in a cell: {error.evalue}") from error
+    return time.perf_counter() - start
+
+
+def tidy(notebook: Path) -> None:
+    """Take out of a saved notebook what changes with every run or tells of this machine.
+
+    Papermill's metadata (paths, times), widget state and absolute paths in outputs.
+    """
+    import nbformat
+
+    book = nbformat.read(notebook, as_version=4)
+    book.metadata.pop("papermill", None)
+    book.metadata.pop("widgets", None)
+    here = str(Path.cwd()) + "/"
+    for cell in book.cells:
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
+        for output in cell.get("outputs", []):
+            if "text" in output:
+                output["text"] = output["text"].replace(here, "")
+    nbformat.write(book, notebook)

@@ -1,0 +1,115 @@
+"""What a person sees while things run: bars with an ETA, and one line per finished run."""
+
+import time
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ocrkit.experiments.grid import Run, weight
+from ocrkit.experiments.runner import Event
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 45 s, 12 min, 1 h 05."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d}"
+
+
+def _bars(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+    )
+
+
+class DataBars:
+    """One bar per set while data is generated."""
+
+    def __init__(self, console: Console):
+        self._bars = _bars(console)
+        self._tasks: dict[str, int] = {}
+
+    def __enter__(self) -> "DataBars":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def watch(self, name: str, done: int, count: int) -> None:
+        """Told by `prepare`."""
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(f"drawing {name}", total=count, note="")
+        self._bars.update(self._tasks[name], completed=done, note=f"{done} of {count} images")
+
+
+class SweepBars:
+    """One bar for the whole sweep, with an ETA, and one for each run in progress.
+
+    Runs differ in length: the ETA weighs each by what it costs, from an earlier run's measured
+    seconds where there is one, else from the estimate of `grid.weight`.
+    """
+
+    def __init__(self, console: Console, runs: Iterable[Run], seconds: dict[str, float]):
+        self._console, self._bars = console, _bars(console)
+        self._weight = {run: seconds.get(run.model) or 1e-3 * weight(run.model) for run in runs}
+        self._share: dict[Run, float] = dict.fromkeys(self._weight, 0.0)
+        self._tasks: dict[Run, int] = {}
+        self._accuracy: dict[Run, float] = {}
+        self._start, self._before = time.monotonic(), None
+        self._all = self._bars.add_task("all runs", total=sum(self._weight.values()), note="")
+
+    def __enter__(self) -> "SweepBars":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def watch(self, event: Event) -> None:
+        """Told by `sweep`."""
+        run = event.run
+        if event.row is not None:
+            self._end(run, event.row)
+        else:
+            if run not in self._tasks:
+                self._tasks[run] = self._bars.add_task(run.name, total=event.steps, note="")
+            if event.accuracy is not None:
+                self._accuracy[run] = event.accuracy
+            note = f"validation {self._accuracy[run]:.1f} %" if run in self._accuracy else ""
+            self._bars.update(self._tasks[run], completed=event.step, note=note)
+            self._share[run] = event.step / event.steps
+        self._update_all()
+
+    def _end(self, run: Run, row: dict) -> None:
+        self._share[run] = 1.0
+        began = run in self._tasks
+        if began:
+            self._bars.remove_task(self._tasks.pop(run))
+        if row["status"] != "ok":
+            self._console.print(f"[red]failed[/] {run.name}: {row['error']}")
+        elif began:
+            self._console.print(
+                f"{run.name:<28} {row['accuracy']:5.1f} % of unseen words, "
+                f"{row['accuracy_seen']:5.1f} % of seen ones, {duration(row['train_seconds'])}"
+            )
+
+    def _update_all(self) -> None:
+        done = sum(self._weight[run] * share for run, share in self._share.items())
+        total = sum(self._weight.values())
+        if self._before is None:  # what an earlier call had done says nothing of this one's speed
+            self._before = done
+            self._start = time.monotonic()
+        gained, took = done - self._before, time.monotonic() - self._start
+        eta = ""
+        if gained > 0 and took > 5:
+            eta = f"about {duration((total - done) * took / gained)} to go"
+        self._bars.update(self._all, completed=done, note=eta)

@@ -1,0 +1,113 @@
+"""Reading a user's own image files with a checkpoint, and saying when that cannot go well."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ocrkit.data.cache import resize
+from ocrkit.data.store import decode
+from ocrkit.errors import OcrkitError
+from ocrkit.models import load_checkpoint
+from ocrkit.training.losses import make_converter
+from ocrkit.training.predict import read_all
+
+# Under this many pixels of width (of the model's image) a syllable is a smudge.
+MIN_SYLLABLE_PIXELS = 8
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read from one file.
+
+    Attributes:
+        confidence: 0 to 1, the model's own; high does not mean right.
+        warnings: why the text should not be trusted, in words.
+    """
+
+    file: Path
+    text: str
+    confidence: float
+    warnings: tuple[str, ...]
+
+
+class Reader:
+    """A checkpoint that reads files.
+
+    Raises:
+        OcrkitError: the checkpoint is missing or broken.
+    """
+
+    def __init__(self, checkpoint: str | Path):
+        self.model, self.info = load_checkpoint(checkpoint)
+        self.charset: str = self.info["charset"]
+        self.converter = make_converter(self.model.prediction, self.charset, self.model.max_length)
+
+    def _longest(self) -> int:
+        """The most syllables that the model can say."""
+        if self.model.prediction == "CTC":
+            return min(self.model.max_length, self.model.frames)
+        return self.model.max_length
+
+    def doubts(self, width: int, height: int, force: bool = False) -> list[str]:
+        """What speaks against reading an image of this size with this model.
+
+        Raises:
+            OcrkitError: the image is a page or a long line, far from what the model has seen.
+        """
+        found = []
+        # A Hangul syllable is about as wide as the line is high.
+        syllables = width / height
+        longest = self._longest()
+        if height > width and height > 100:
+            found.append(
+                f"the image is {width} x {height} pixels, higher than wide: this model reads one "
+                "line of text; cut the page into lines first"
+            )
+        elif syllables > 2 * longest:
+            found.append(
+                f"the image has room for about {syllables:.0f} syllables and this model says at "
+                f"most {longest}: cut it into shorter pieces, or use a model for sentences"
+            )
+        if found and not force:
+            raise OcrkitError(f"{found[0]} (--force reads it all the same)")
+        if self.model.image_width / max(syllables, 1) < MIN_SYLLABLE_PIXELS:
+            found.append(
+                f"squeezed to {self.model.image_width} pixels, a syllable keeps under "
+                f"{MIN_SYLLABLE_PIXELS}: use shorter pieces or a wider model"
+            )
+        return found
+
+    def read(self, file: str | Path, force: bool = False) -> Reading:
+        """Read one image file.
+
+        Args:
+            force: read what looks hopeless, with warnings, instead of refusing it.
+
+        Raises:
+            OcrkitError: the file is missing, does not decode, or is no single line of text.
+        """
+        file = Path(file)
+        try:
+            image = decode(file.read_bytes())
+        except OSError as error:
+            raise OcrkitError(f"cannot read {file}: {error.strerror}") from None
+        except OcrkitError as error:
+            raise OcrkitError(f"{file}: {error}") from None
+        try:
+            warnings = self.doubts(*image.size, force)
+        except OcrkitError as error:
+            raise OcrkitError(f"{file}: {error}") from None
+        pixels = resize(image, self.model.image_width, self.model.image_height)
+        result = read_all(self.model, self.converter, np.stack([pixels]))
+        if result.confidence[0] < 0.5:
+            warnings.append(f"the model itself is unsure ({result.confidence[0]:.0%})")
+        return Reading(file, result.texts[0], result.confidence[0], tuple(warnings))
+
+    def limits(self) -> str:
+        """What the checkpoint knows, in a sentence."""
+        known = f"{self.charset[:12]}{'...' if len(self.charset) > 12 else ''}"
+        return (
+            f"{self.model.name} knows {len(self.charset)} syllables ({known}) and up to "
+            f"{self._longest()} of them an image; anything else it must misread"
+        )

@@ -1,0 +1,107 @@
+"""From a results folder to its printed tables and its report page; and promotion to reference."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+from rich.console import Console
+
+from ocrkit.data.store import ImageSet
+from ocrkit.errors import OcrkitError
+from ocrkit.experiments.presets import KINDS, get_preset
+from ocrkit.experiments.results import assemble, read_results
+from ocrkit.files import atomic_folder
+from ocrkit.report import tables
+from ocrkit.report.page import write_report
+from ocrkit.report.text import to_rich
+from ocrkit.resources import resource
+
+Results = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def reference_results(preset: str) -> Results | None:
+    """The committed reference run of a preset, or None where there is none."""
+    try:
+        return read_results(resource("results", preset))
+    except OcrkitError:
+        return None
+
+
+def your_results(folder: str | Path) -> Results | None:
+    """The runs under a folder of your own, or None where no run has ended."""
+    folder = Path(folder)
+    if not (folder / "rows").is_dir():
+        return None
+    assemble(folder)
+    return read_results(folder)
+
+
+def kind_samples(data: str | Path, each: int = 2) -> dict[str, list[Image.Image]] | None:
+    """The first test images of each kind, for the paper's Figure 3; None where there is no data."""
+    try:
+        sets = {kind: ImageSet(Path(data) / f"test-{kind}") for kind in KINDS}
+        return {kind: [s.image(i) for i in range(each)] for kind, s in sets.items()}
+    except OcrkitError:
+        return None
+
+
+def build_report(
+    preset: str, folder: str | Path, out: str | Path | None = None, reference_only: bool = False
+) -> Path:
+    """Write tables, figures and `report.html`; return the page's path.
+
+    Args:
+        folder: a run's folder, such as runs/mini.
+        out: where to write; the run's folder by default.
+        reference_only: leave "yours" out, for the committed figures.
+    """
+    reference = reference_results(preset)
+    yours = None if reference_only else your_results(folder)
+    if reference is None and yours is None:
+        raise OcrkitError(
+            f"no run of {preset} in {folder}: start one with `ocrkit sweep -p {preset}`"
+        )
+    return write_report(
+        out or folder,
+        reference=reference and reference[0],
+        yours=yours and yours[0],
+        reference_curves=reference and reference[1],
+        curves=yours and yours[1],
+        samples=kind_samples(Path("data/generated") / get_preset(preset).name),
+    )
+
+
+def print_tables(preset: str, folder: str | Path, console: Console) -> None:
+    """Print Tables 1 and 2: the paper's, the reference run's and yours."""
+    reference, yours = reference_results(preset), your_results(folder)
+    sides = (None, reference and reference[0], yours and yours[0])
+    to_rich(tables.table1(*sides), "Table 1: accuracy against time", console)
+    to_rich(tables.table2(*sides), "Table 2: accuracy against parameters", console)
+
+
+def promote_run(preset: str, source: str | Path) -> list[Path]:
+    """Make a finished run the committed reference: data/results/PRESET and figures/.
+
+    Raises:
+        OcrkitError: a run of the 24 is missing or failed.
+    """
+    from ocrkit.models import MODEL_NAMES
+
+    results = your_results(source)
+    if results is None:
+        raise OcrkitError(f"no run in {source}")
+    rows = results[0]
+    good = set(rows[rows["status"] == "ok"]["model"])
+    missing = [name for name in MODEL_NAMES if name not in good]
+    if missing:
+        raise OcrkitError(f"not promoted, {len(missing)} models are missing: {', '.join(missing)}")
+    kept, drawn = Path("data/results") / preset, Path("figures")
+    with atomic_folder(kept) as folder:
+        for name in ("runs.csv", "curves.csv", "experiment.json"):
+            shutil.copy(Path(source) / name, folder / name)
+    page = build_report(preset, source, out=Path(source) / "reference", reference_only=True)
+    with atomic_folder(drawn) as folder:
+        for figure in sorted((page.parent / "figures").glob("*.png")):
+            shutil.copy(figure, folder / figure.name)
+    return [kept, drawn]

@@ -1,0 +1,86 @@
+"""The attention decoder against LSTMCell and one-hot vectors; its early stop."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from ocrkit.errors import OcrkitError
+from ocrkit.models.prediction import Attention
+
+BATCH, FRAMES, INPUTS, HIDDEN, CLASSES, STEPS = 3, 5, 6, 8, 7, 4
+
+
+def decoder() -> Attention:
+    torch.manual_seed(0)
+    return Attention(INPUTS, HIDDEN, CLASSES)
+
+
+def slow_decoder(head: Attention, frames: torch.Tensor, text: torch.Tensor | None) -> torch.Tensor:
+    """Facts as written: one-hot characters, an LSTMCell, every product in every step."""
+    h = c = torch.zeros(len(frames), HIDDEN)
+    ids, logits = torch.zeros(len(frames), dtype=torch.long), []
+    for step in range(STEPS):
+        ids = text[:, step] if text is not None else ids
+        e = head.score(torch.tanh(head.i2h(frames) + head.h2h(h)[:, None]))
+        context = (torch.softmax(e, dim=1) * frames).sum(dim=1)
+        h, c = head.rnn(torch.cat([context, F.one_hot(ids, CLASSES).float()], dim=1), (h, c))
+        logits.append(head.generator(h))
+        ids = logits[-1].argmax(dim=1)
+    return torch.stack(logits, dim=1)
+
+
+def test_teacher_forcing_equals_the_slow_version_forward_and_backward():
+    fast, slow = decoder(), decoder()
+    frames, text = torch.randn(BATCH, FRAMES, INPUTS), torch.randint(0, CLASSES, (BATCH, STEPS))
+    ours, theirs = fast(frames, text, STEPS), slow_decoder(slow, frames, text)
+    torch.testing.assert_close(ours, theirs)
+    ours.square().sum().backward()
+    theirs.square().sum().backward()
+    for (key, a), b in zip(fast.named_parameters(), slow.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-5, msg=key)
+
+
+def test_greedy_equals_the_slow_version_until_every_row_has_ended():
+    head = decoder()
+    with torch.no_grad():
+        head.generator.bias[1] = -100  # never [s]: every step is taken
+    frames = torch.randn(BATCH, FRAMES, INPUTS)
+    torch.testing.assert_close(head(frames, None, STEPS), slow_decoder(head, frames, None))
+
+
+def test_greedy_stops_when_every_row_has_ended(monkeypatch):
+    head = decoder()
+    with torch.no_grad():
+        head.generator.bias[1] = 100  # always [s]
+    calls = []
+    monkeypatch.setattr(head.generator, "forward", _counted(head.generator.forward, calls))
+    logits = head(torch.randn(BATCH, FRAMES, INPUTS), None, STEPS)
+    assert len(calls) == 1
+    assert logits.shape == (BATCH, STEPS, CLASSES)
+    assert (logits[:, 0].argmax(dim=1) == 1).all()
+
+
+def _counted(function, calls):
+    def wrapper(*arguments):
+        calls.append(arguments)
+        return function(*arguments)
+
+    return wrapper
+
+
+def test_greedy_fed_back_as_teacher_gives_the_same_logits():
+    head = decoder()
+    with torch.no_grad():
+        head.generator.bias[1] = -100
+    frames = torch.randn(BATCH, FRAMES, INPUTS)
+    greedy = head(frames, None, STEPS)
+    told = F.pad(greedy.argmax(dim=2)[:, :-1], (1, 0))  # [GO] first
+    torch.testing.assert_close(head(frames, told, STEPS), greedy)
+
+
+def test_longer_text_is_cut_and_shorter_text_refused():
+    head, frames = decoder(), torch.randn(1, FRAMES, INPUTS)
+    text = torch.tensor([[0, 2, 3, 4, 1]])
+    assert torch.equal(head(frames, text, STEPS), head(frames, text[:, :STEPS], STEPS))
+    with pytest.raises(OcrkitError, match="teacher forcing needs 4"):
+        head(frames, text[:, :3], STEPS)

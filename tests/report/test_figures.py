@@ -1,0 +1,182 @@
+"""The figures draw with any rows missing, and no two names overlap."""
+
+import hashlib
+import io
+import itertools
+import warnings
+
+import matplotlib
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.text import Annotation
+from PIL import Image
+
+from ocrkit import published
+from ocrkit.errors import OcrkitError
+from ocrkit.report import figures, tables
+from ocrkit.report.figures import style
+from ocrkit.report.figures.labels import place_labels
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    """A missing glyph or an impossible layout is a warning in matplotlib, and an error here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        yield
+
+
+def names_of(axes):
+    return [text for text in axes.texts if isinstance(text, Annotation)]
+
+
+def overlaps(figure, texts):
+    renderer = figure.canvas.get_renderer()
+    boxes = [matplotlib.text.Text.get_window_extent(text, renderer) for text in texts]
+    return [
+        (a.get_text(), b.get_text())
+        for (a, one), (b, other) in itertools.combinations(zip(texts, boxes, strict=True), 2)
+        if one.overlaps(other)
+    ]
+
+
+@pytest.mark.parametrize("cost", ["time", "parameters"])
+def test_frontier_names_do_not_overlap_and_stay_inside(cost, make_rows):
+    reference = make_rows(seeds=(1, 2))
+    yours = make_rows(missing=("TPS-VGG-None-CTC",), failed=("TPS-VGG-BiLSTM-CTC",))
+    figure = figures.accuracy_against(cost, None, reference, yours)
+    assert len(figure.axes) == 3
+    for axes, rows in zip(figure.axes, (published.figures(), reference, yours), strict=True):
+        names = names_of(axes)
+        merged = tables.by_model(rows)
+        assert {n.get_text() for n in names} == set(tables.frontier(merged, cost)["model"])
+        assert overlaps(figure, names) == []
+        frame = axes.get_window_extent()
+        for name in names:
+            box = matplotlib.text.Text.get_window_extent(name, figure.canvas.get_renderer())
+            assert frame.x0 <= box.x0
+            assert box.x1 <= frame.x1
+            assert box.y1 <= frame.y1
+
+
+def test_the_papers_time_axis_carries_its_footnote(make_rows):
+    figure = figures.accuracy_against("time", None, None, make_rows())
+    paper, yours = (axes.get_xlabel() for axes in figure.axes)
+    assert "batch 192" in paper
+    assert "rank order at best" in paper
+    assert "batch 64" in yours
+
+
+def test_only_sources_with_results_get_a_panel(make_rows):
+    assert len(figures.accuracy_against("time").axes) == 1
+    failed = make_rows(failed=published.model_names())
+    assert len(figures.accuracy_against("time", None, failed, make_rows()).axes) == 2
+    no_latency = make_rows().drop(columns="latency_n_ms_median")
+    assert len(figures.accuracy_against("time", None, None, no_latency).axes) == 1
+    assert len(figures.accuracy_against("parameters", None, None, no_latency).axes) == 2
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=7, unique=True))
+def test_names_of_any_seven_points_do_not_overlap(points):
+    with style.look():
+        figure = style.new_figure(5, 5)
+        axes = figure.subplots()
+        axes.set(xlim=(-0.1, 1.1), ylim=(-0.1, 1.1))
+        style.finish(figure)
+        labels = {f"TPS-VGG-BiLSTM-{i}": point for i, point in enumerate(points)}
+        notes = place_labels(axes, labels, [])
+    assert overlaps(figure, notes) == []
+
+
+def test_stage_averages_are_the_means_of_the_rows(make_rows):
+    yours = make_rows(missing=[n for n in published.model_names() if "RCNN" in n])
+    figure = figures.stage_averages(None, None, yours)
+    assert len(figure.axes) == 8
+    written = [text.get_text() for text in figure.axes[0].texts]
+    paper = published.figures().groupby("transformation")["accuracy_percent"].mean()
+    assert written == [f"{paper['None']:.1f}", f"{paper['TPS']:.1f}"]
+    assert "no result" in [text.get_text() for text in figure.axes[5].texts]
+
+
+def test_the_author_s_curves_show_every_log():
+    figure = figures.curves_2019()
+    lines = sum(len(axes.lines) for axes in figure.axes[:24])
+    curves = published.training_curves().query("experiment == 'exp1'")
+    assert lines == curves.groupby(["model", "log", "seed", "attempt"]).ngroups
+    assert "84.10" in figure.axes[24].texts[0].get_text()
+
+
+def test_learning_curves_say_which_model_has_none(make_curves):
+    figure = figures.learning_curves(make_curves(missing=("None-VGG-None-CTC",)))
+    assert len(figure.axes) == 24
+    drawn = {axes.get_title(): len(axes.lines) for axes in figure.axes}
+    assert drawn.pop("None-VGG-None-CTC") == 0
+    assert set(drawn.values()) == {1}
+    assert figure.axes[0].texts[0].get_text() == "no curve yet"
+    assert len(figures.learning_curves(None).axes) == 24
+
+
+def test_the_heat_map_writes_every_number_and_a_dash_for_none(make_rows):
+    rows = make_rows(failed=("None-VGG-None-CTC",))
+    axes = figures.kinds_heatmap(rows).axes[0]
+    written = [text.get_text() for text in axes.texts]
+    assert len(written) == 24 * 5
+    assert written.count("–") == 5
+    assert written[0] == f"{88.24 + 5 + 1:.1f}"
+    assert figures.kinds_heatmap(None).axes[0].texts[0].get_text() == "no results yet"
+
+
+def test_headings_of_the_heat_map_do_not_overlap(make_rows):
+    figure = figures.kinds_heatmap(make_rows())
+    assert overlaps(figure, figure.axes[0].get_xticklabels()) == []
+
+
+def test_five_kinds_draws_a_row_a_kind_in_the_papers_order():
+    image = Image.new("RGB", (300, 64), "white")
+    figure = figures.five_kinds({"blur": image.convert("L"), "basic": [image, image]})
+    assert len(figure.axes) == 4
+    assert figure.axes[0].get_ylabel() == "기본\nbasic"
+    assert figure.axes[2].get_ylabel() == "흐림\nblur"
+
+
+@pytest.mark.parametrize(
+    ("samples", "said"), [({}, "at least one image"), ({"noise": []}, "'noise'")]
+)
+def test_five_kinds_refuses_what_it_cannot_draw(samples, said):
+    with pytest.raises(OcrkitError, match=said):
+        figures.five_kinds(samples)
+
+
+def test_drawing_changes_no_default(make_rows):
+    before = dict(matplotlib.rcParams)
+    figures.kinds_heatmap(make_rows())
+    assert dict(matplotlib.rcParams) == before
+    assert figures.korean_font() == "NanumGothic"
+
+
+def test_the_same_figure_is_saved_as_the_same_bytes(tmp_path, make_rows):
+    rows = make_rows()
+    digests = set()
+    for name in ("a.png", "b.png"):
+        path = figures.save_figure(figures.kinds_heatmap(rows), tmp_path / name)
+        digests.add(hashlib.sha256(path.read_bytes()).hexdigest())
+    assert len(digests) == 1
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.info["dpi"][0] == pytest.approx(150, abs=1)
+
+
+def test_a_notebook_shows_a_figure_without_pyplot():
+    png, shown = figures.stage_averages()._repr_png_()
+    with Image.open(io.BytesIO(png)) as image:
+        assert image.width == pytest.approx(2 * shown["width"], abs=2)
+
+
+def test_a_frame_of_one_model_is_enough(make_rows):
+    one = make_rows().head(1)
+    assert isinstance(one, pd.DataFrame)
+    for cost in ("time", "parameters"):
+        figure = figures.accuracy_against(cost, None, None, one)
+        assert len(names_of(figure.axes[1])) == 1
