@@ -1,0 +1,54 @@
+# Two commands do all the set-up: `make reproduce` and `make test`.
+PRESET ?= mini
+PYTHON ?= python3
+WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: help env reproduce test lint lab notebooks fonts promote clean
+
+help:
+	@echo "make reproduce           generate, train the 24 mini models, print the tables (about an hour)"
+	@echo "make reproduce PRESET=smoke   the same road in minutes: proves it runs, claims nothing"
+	@echo "make test                every test"
+	@echo "make lab                 JupyterLab on the notebooks"
+	@echo "make notebooks           run every notebook again and save it with its outputs"
+	@echo "make fonts               more Korean fonts from the system's packages (Debian, Ubuntu)"
+	@echo "make promote             for keepers: make runs/PRESET the committed reference run"
+
+env: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+reproduce: env
+	$(BIN)/ocrkit sweep --preset $(PRESET) --workers $(WORKERS)
+	$(BIN)/ocrkit report --preset $(PRESET)
+
+test: env lint
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lab: env
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
+notebooks: env
+	$(BIN)/ocrkit notebooks
+
+fonts:
+	$(if $(filter 0,$(shell id -u)),,sudo) apt-get install --yes fonts-nanum fonts-nanum-extra \
+	  fonts-unfonts-core fonts-unfonts-extra fonts-baekmuk fonts-alee fonts-woowa-bm fonts-noto-cjk
+
+promote: env
+	$(BIN)/ocrkit promote --preset $(PRESET)
+
+clean:
+	rm -rf .venv data/generated
