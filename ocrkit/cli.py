@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from ocrkit.errors import OcrkitError
 
@@ -34,6 +35,11 @@ Out = Annotated[Path | None, typer.Option(help="where to write [default: runs/PR
 Workers = Annotated[int, typer.Option(min=1, help="processes side by side")]
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
 CORES = os.cpu_count() or 1
+
+
+def _complain(text: object, style: str) -> None:
+    """One line to the error stream: never wrapped, and brackets in file names stay as they are."""
+    err.print(Text(str(text), style), soft_wrap=True)
 
 
 @app.command()
@@ -130,8 +136,10 @@ def sweep(
     from ocrkit.experiments.runner import is_done, time_runs
     from ocrkit.experiments.runner import sweep as run_sweep
     from ocrkit.progress import SweepBars
+    from ocrkit.training.precision import find_device
 
     runs = grid(tuple(model or ()), tuple(seed or (1,)))
+    find_device(device)  # before any image is drawn
     chosen, sets = _prepare(preset, data, workers)
     folder = out or Path("runs") / chosen.name
     try:
@@ -184,12 +192,13 @@ def evaluate(
         rows.append({"set": path.name, **score(readings.texts, images.texts).as_dict()})
         unknown = sum(bool(outside(label_of(t), reader.charset)) for t in images.texts)
         if unknown:
-            err.print(
-                f"[yellow]{path}: {unknown} of {len(images)} labels hold characters outside the "
-                f"checkpoint's charset, and count as errors[/]"
+            _complain(
+                f"{path}: {unknown} of {len(images)} labels hold characters outside the "
+                "checkpoint's charset, and count as errors",
+                "yellow",
             )
         for index, reason in images.broken:
-            err.print(f"[yellow]{path}: image {index} left out: {reason}[/]")
+            _complain(f"{path}: image {index} left out: {reason}", "yellow")
     to_rich(pd.DataFrame(rows), f"{reader.model.name} ({checkpoint.name})", console)
 
 
@@ -229,17 +238,17 @@ def read(
     from ocrkit.reading import Reader
 
     reader, refused = Reader(checkpoint), 0
-    err.print(f"[dim]{reader.limits()}[/]")
+    _complain(reader.limits(), "dim")
     for image in images:
         try:
             reading = reader.read(image, force)
         except OcrkitError as error:
             refused += 1
-            err.print(f"[red]{error}[/]", highlight=False)
+            _complain(error, "red")
             continue
-        console.print(f"{image}\t{reading.text}\t{reading.confidence:.2f}", highlight=False)
+        typer.echo(f"{image}\t{reading.text}\t{reading.confidence:.2f}")
         for warning in reading.warnings:
-            err.print(f"[yellow]{image}: {warning}[/]", highlight=False)
+            _complain(f"{image}: {warning}", "yellow")
     if refused:
         raise typer.Exit(1)
 
@@ -273,7 +282,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except OcrkitError as error:
-        err.print(f"[red]ocrkit: {error}[/]", highlight=False)
+        _complain(f"ocrkit: {error}", "red")
         sys.exit(1)
     except KeyboardInterrupt:
         err.print("stopped; start it again and it goes on from where it was")

@@ -65,7 +65,12 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
             old = temporary.with_suffix(".old")
             if path.exists():
                 os.replace(path, old)
-            os.replace(temporary, path)
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                if old.exists():
+                    os.replace(old, path)
+                raise
             shutil.rmtree(old, ignore_errors=True)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -1,15 +1,20 @@
 """What every notebook needs: its opening lines, its look, and the command that runs them all."""
 
+import math
 import os
 import platform
 import re
 import time
 from pathlib import Path
 
+import pandas as pd
 import torch
+from IPython.display import HTML
 
 import ocrkit
 from ocrkit.errors import OcrkitError
+from ocrkit.files import read_json
+from ocrkit.report.text import to_html
 from ocrkit.training.precision import cpu_features, resolve_precision
 
 _started = time.perf_counter()
@@ -52,6 +57,12 @@ def end() -> None:
     print(f"took {(time.perf_counter() - _started) / 60:.1f} min")
 
 
+def show(frame: pd.DataFrame) -> HTML:
+    """A table as the report writes it, its words to the left and its numbers to the right."""
+    left = ' style="text-align: left; vertical-align: top"'
+    return HTML(to_html(frame).replace("<td>", f"<td{left}>").replace("<th>", f"<th{left}>"))
+
+
 def _set_look() -> None:
     """Figures in a notebook look like the report's: Korean glyphs, same colours, sharp."""
     import matplotlib as mpl
@@ -85,6 +96,22 @@ def find_notebooks(folder: str | Path = "notebooks") -> list[Path]:
     if not found:
         raise OcrkitError(f"no notebooks in {folder}: run this in the project's folder")
     return found
+
+
+def contents(folder: str | Path = "notebooks") -> pd.DataFrame:
+    """The numbered notebooks without their solutions: columns notebook, title, minutes.
+
+    The title is the first heading, the minutes those that its `begin` states.
+    """
+    rows = []
+    for path in find_notebooks(folder):
+        if path.parent.name == "solutions":
+            continue
+        cells = ["".join(cell["source"]) for cell in read_json(path)["cells"]]
+        title = next((c.splitlines()[0] for c in cells if c.startswith("# ")), path.stem)
+        minutes = re.search(r"begin\((?:minutes=)?([\d.]+)", "\n".join(cells))
+        rows.append((path.name, re.sub(r"^# (\d\d\W+)?", "", title), float(minutes[1]) if minutes else math.nan))
+    return pd.DataFrame(rows, columns=["notebook", "title", "minutes"])
 
 
 def execute(notebook: Path, out: Path, smoke: bool = False) -> float:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ocrkit.experiments.grid import Run, weight
@@ -95,7 +96,7 @@ class SweepBars:
         if began:
             self._bars.remove_task(self._tasks.pop(run))
         if row["status"] != "ok":
-            self._console.print(f"[red]failed[/] {run.name}: {row['error']}")
+            self._console.print(f"[red]failed[/] {run.name}: {escape(row['error'])}")
         elif began:
             self._console.print(
                 f"{run.name:<28} {row['accuracy']:5.1f} % of unseen words, "

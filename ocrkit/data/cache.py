@@ -6,6 +6,7 @@ it into memory and copy rows.
 """
 
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ocrkit.data.store import ImageSet
+from ocrkit.data.store import ImageSet, decode
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file, read_json, write_json
+from ocrkit.synth.generate import Sample
 
 
 def resize(image: Image.Image, width: int, height: int = 32, pad: bool = False) -> np.ndarray:
@@ -57,6 +59,18 @@ class Pixels:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+
+def draw_pixels(drawn: Iterable[Sample], width: int, height: int = 32, pad: bool = False) -> Pixels:
+    """Drawn samples ready to train on, kept in memory: for sets too small to need a file.
+
+    Args:
+        drawn: what `ocrkit.synth.samples` yields; at least one.
+    """
+    rows = [(resize(decode(one.image), width, height, pad), one.label) for one in drawn]
+    if not rows:
+        raise OcrkitError("no samples to make pixels of: draw at least one")
+    return Pixels(np.stack([pixels for pixels, _ in rows]), [text for _, text in rows], [])
 
 
 def load_pixels(images: ImageSet, width: int, height: int = 32, pad: bool = False) -> Pixels:

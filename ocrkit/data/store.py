@@ -6,13 +6,13 @@ bytes, the label in UTF-8. Sets made by other people's scripts load here, and ou
 
 import hashlib
 import io
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import lmdb
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_folder, read_json, write_json
@@ -39,6 +39,8 @@ def decode(image: bytes) -> Image.Image:
             return picture.convert("L")
     except OcrkitError:
         raise
+    except UnidentifiedImageError:
+        raise OcrkitError("the image does not decode: this is no picture file") from None
     except Exception as error:  # Pillow's decoders raise many kinds, down to struct.error
         raise OcrkitError(f"the image does not decode ({type(error).__name__}: {error})") from None
 
@@ -73,8 +75,11 @@ def write_set(
         verify: decode each image and refuse those that fail (named in the result).
 
     Raises:
-        OcrkitError: nothing to write, or the disk is full.
+        OcrkitError: nothing to write, the disk is full, or the folder holds something else.
     """
+    folder = Path(path)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "data.mdb").exists():
+        raise OcrkitError(f"{path} exists and is not an LMDB set: choose another folder")
     done, digest = Written(), hashlib.sha256()
     with atomic_folder(path) as folder:
         # The map is address space, not disk; doubled when it is full.
@@ -138,11 +143,32 @@ def _put(env: lmdb.Environment, pairs: list[tuple[bytes, bytes]]) -> None:
             env.set_mapsize(env.info()["map_size"] * 2)
 
 
+# LMDB opens a file once a process: sets of one file (device, inode) share the handle.
+_handles: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValueDictionary()
+
+
+def _open(path: Path) -> lmdb.Environment:
+    """A set's handle for reading. Without locks, so that a forked process may go on using it."""
+    file = path / "data.mdb"
+    if not file.is_file():
+        raise OcrkitError(f"{path} is not an LMDB set: it has no data.mdb")
+    status = file.stat()
+    key = (status.st_dev, status.st_ino)
+    env = _handles.get(key)
+    if env is None:
+        env = lmdb.open(str(path), readonly=True, lock=False, readahead=False, max_readers=1)
+        # The file is mapped into memory: to read a page beyond its end would kill the process.
+        if status.st_size < (env.info()["last_pgno"] + 1) * env.stat()["psize"]:
+            raise OcrkitError(f"{path} is cut short: make or copy it again")
+        _handles[key] = env
+    return env
+
+
 class ImageSet:
     """An LMDB set, open for reading: `len(s)`, `s.text(i)`, `s.image(i)`; indices from 0.
 
-    The LMDB handle is opened when first needed, in each process for itself, so that a set can be
-    sent to spawned workers (the reference's cannot).
+    The LMDB handle is opened when first needed and stays behind when a set is sent to spawned
+    workers (the reference's cannot be sent).
 
     Raises:
         OcrkitError: not an LMDB set, truncated, or without `num-samples`.
@@ -151,7 +177,6 @@ class ImageSet:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._env: lmdb.Environment | None = None
-        self._pid = 0
         raw = self._get(b"num-samples")
         if raw is None or not raw.isdigit() or int(raw) < 1:
             raise OcrkitError(f"{self.path} is an LMDB without images (num-samples is {raw!r})")
@@ -169,13 +194,8 @@ class ImageSet:
 
     def _get(self, key: bytes) -> bytes | None:
         try:
-            if self._env is None or self._pid != os.getpid():
-                if not (self.path / "data.mdb").is_file():
-                    raise OcrkitError(f"{self.path} is not an LMDB set: it has no data.mdb")
-                self._env = lmdb.open(
-                    str(self.path), readonly=True, lock=False, readahead=False, max_readers=1
-                )
-                self._pid = os.getpid()
+            if self._env is None:
+                self._env = _open(self.path)
             with self._env.begin() as transaction:
                 return transaction.get(key)
         except lmdb.Error as error:

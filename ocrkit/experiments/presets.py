@@ -59,18 +59,21 @@ class Preset:
         return asdict(self)
 
 
-_MINI_RECIPE = replace(RECIPES["fast"], name="fast-mini", steps=1200, batch_size=64)
+# Small batches: what ends CTC's first plateau is the number of steps, not of images.
+_MINI_RECIPE = replace(
+    RECIPES["fast"], name="fast-mini", steps=4500, batch_size=16, warmup=0.1, validate_every=300
+)
 
 PRESETS = {
     "smoke": Preset(
         "smoke",
         image_width=64,
         width=0.25,
-        max_length=6,
+        max_length=4,
         charset="pool",
         pool_size=40,
         words_per_label=1,
-        random_share=0.5,
+        random_share=0.75,
         train_images=64,
         test_images=8,
         valid_images=16,
@@ -81,15 +84,15 @@ PRESETS = {
         "mini",
         image_width=64,
         width=0.25,
-        max_length=6,
+        max_length=4,
         charset="pool",
-        pool_size=100,
+        pool_size=80,
         words_per_label=1,
-        random_share=0.5,
-        train_images=20_000,
+        random_share=0.75,
+        train_images=36_000,
         test_images=500,
         valid_images=200,
-        recipe=replace(_MINI_RECIPE, validate_every=100),
+        recipe=_MINI_RECIPE,
         note="Real reading made small: single words over a pool of syllables, narrow images.",
     ),
     "paper-v1": Preset(

@@ -73,18 +73,18 @@ def read_results(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame] | None
     folder = Path(folder)
     if not (folder / "runs.csv").exists():
         return None
-    # "None" is a stage here, not a missing value.
-    missing = {"keep_default_na": False, "na_values": [""]}
-    return (
-        pd.read_csv(folder / "runs.csv", **missing),
-        pd.read_csv(folder / "curves.csv", **missing),
-    )
+    return _read_csv(folder / "runs.csv"), _read_csv(folder / "curves.csv")
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """A table in which "None" is a stage, not a missing value."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def reference_seconds(preset: str) -> dict[str, float]:
     """What each model's training took in the committed reference run, for a better ETA."""
     try:
-        rows = pd.read_csv(resource("results", preset, "runs.csv"), keep_default_na=False)
+        rows = _read_csv(resource("results", preset, "runs.csv"))
     except OcrkitError:
         return {}
     done = rows[rows["status"] == "ok"]

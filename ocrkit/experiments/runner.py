@@ -25,14 +25,15 @@ from ocrkit.experiments.datasets import DataSets
 from ocrkit.experiments.grid import Run, longest_first
 from ocrkit.experiments.presets import KINDS, Preset
 from ocrkit.experiments.results import read_row, write_row
+from ocrkit.experiments.setup import make_trainer
 from ocrkit.files import read_json, write_json
 from ocrkit.latency import measure_latency
 from ocrkit.metrics import score
-from ocrkit.models import Recognizer, load_checkpoint, parse_name, save_checkpoint
-from ocrkit.training import Progress, Trainer, read_all
-from ocrkit.training.losses import make_converter
+from ocrkit.models import load_checkpoint, parse_name, save_checkpoint
+from ocrkit.training import Progress, read_all
+from ocrkit.training.precision import find_device
 
-LATENCY_BATCH = 64
+LATENCY_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,17 @@ def run_one(
     """Train and test one model; write its checkpoint and its row, and return the row.
 
     A run that was stopped goes on from its last checkpoint. One that fails is a row that says so.
+
+    Raises:
+        OcrkitError: there is no such device.
     """
+    found = find_device(device)
     try:
-        row = _train_and_test(preset, data, run, folder, torch.device(device), watch)
-    except (OcrkitError, RuntimeError, MemoryError) as error:
+        row = _train_and_test(preset, data, run, folder, found, watch)
+    except Exception as error:  # whatever it was, the other runs go on
         where = traceback.extract_tb(error.__traceback__)[-1]
         row = {
-            **_who(preset, data, run, torch.device(device)),
+            **_who(preset, data, run, found),
             "status": "failed",
             "error": f"{type(error).__name__}: {error} "
             f"({Path(where.filename).name}:{where.lineno})",
@@ -109,32 +114,12 @@ def _train_and_test(
     device: torch.device,
     watch: Callable[[Progress], None],
 ) -> dict:
-    torch.manual_seed(run.seed)
-    prediction = parse_name(run.model).prediction
-    converter = make_converter(prediction, data.charset, preset.max_length)
-    model = Recognizer(
-        run.model,
-        classes=converter.classes,
-        max_length=preset.max_length,
-        image_width=preset.image_width,
-        width=preset.width,
-    )
-
     def pixels(name: str) -> Pixels:
         return load_pixels(data.open(name), preset.image_width)
 
     state = folder / "state" / run.name
-    trainer = Trainer(
-        model,
-        converter,
-        sources=[pixels(f"train-{kind}") for kind in preset.train_kinds],
-        valid=pixels("valid"),
-        recipe=preset.recipe,
-        seed=run.seed,
-        device=device,
-        folder=state,
-        identity={"model": run.model, "dataset": data.fingerprint, "width": preset.width},
-    )
+    trainer = make_trainer(preset, data, run, state, device)
+    model, converter = trainer.model, trainer.converter
     result = trainer.run(watch)
     row = {
         **_who(preset, data, run, device),
@@ -311,7 +296,7 @@ def time_runs(
             continue
         model, _ = load_checkpoint(folder / "checkpoints" / run.name)
         model.to(device)
-        one, many = measure_latency(model, inputs[:1]), measure_latency(model, inputs, repeats=10)
+        one, many = measure_latency(model, inputs[:1]), measure_latency(model, inputs, repeats=7)
         row |= {
             "latency_1_ms_median": round(one.median_ms, 3),
             "latency_1_ms_p95": round(one.p95_ms, 3),

@@ -44,19 +44,34 @@ def in_short(reference: pd.DataFrame | None, yours: pd.DataFrame | None) -> list
     return sentences
 
 
+def stage_gains(rows: pd.DataFrame | None, stage: str, option: str, over: str) -> pd.Series:
+    """Accuracy points that one option of a stage has over another, all other stages being equal.
+
+    Args:
+        stage: a column of `published.STAGES`, such as "sequence".
+        option, over: two options of that stage, such as "BiLSTM" and "None".
+
+    Returns:
+        One gain a pair of models that both have a result, indexed by the other three stages
+        ("TPS-VGG-CTC").
+    """
+    merged = by_model(rows).dropna(subset="accuracy_percent")
+    others = [name for name in published.STAGES if name != stage]
+    scores = merged.assign(rest=merged[others].agg("-".join, axis=1)) if len(merged) else merged
+    if not len(scores):
+        return pd.Series(dtype=float)
+    beside = scores.pivot(index="rest", columns=stage, values="accuracy_percent")
+    beside = beside.reindex(index=scores["rest"].unique(), columns=[option, over])
+    return (beside[option] - beside[over]).dropna().rename_axis(None)
+
+
 def tps_gains(rows: pd.DataFrame | None) -> pd.Series:
     """Accuracy points that TPS adds, for each pair of models that differ in nothing else.
 
     Returns:
         Up to 12 gains, indexed by the last three stages ("VGG-BiLSTM-CTC").
     """
-    scores = by_model(rows).set_index("model")["accuracy_percent"].dropna()
-    gains = {
-        rest: scores[f"TPS-{rest}"] - scores[f"None-{rest}"]
-        for rest in (name.partition("-")[2] for name in scores.index)
-        if {f"TPS-{rest}", f"None-{rest}"} <= set(scores.index)
-    }
-    return pd.Series(gains, dtype=float)
+    return stage_gains(rows, "transformation", "TPS", "None")
 
 
 def run_facts(reference: pd.DataFrame | None, yours: pd.DataFrame | None) -> pd.DataFrame:

@@ -6,7 +6,6 @@ kept. The sampler needs no state of its own: a batch is a function of (seed, ste
 """
 
 import os
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,18 @@ LAST, BEFORE = "last.pt", "before.pt"
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint whole; the one before it is kept, for the day this one is broken."""
+    """Write a checkpoint whole; the one before it is kept, for the day this one is broken.
+
+    Raises:
+        OcrkitError: the disk is full or the folder cannot be written.
+    """
     with atomic_file(folder / LAST) as temporary:
-        torch.save(state, temporary)
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # how torch's writer says that the disk is full
+            raise OcrkitError(
+                f"cannot write {folder / LAST}: no room on the disk? ({str(error).splitlines()[0]})"
+            ) from error
         if (folder / LAST).exists():
             os.replace(folder / LAST, folder / BEFORE)
 
@@ -39,14 +47,22 @@ def load_state(folder: Path) -> dict[str, Any] | None:
         if not path.exists():
             continue
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as e:
-            broken.append(f"{name}: {type(e).__name__}")
+            return _read(path)
+        except Exception as error:  # there is no telling how a damaged file fails
+            broken.append(f"{name}: {type(error).__name__}")
     if broken:
         raise OcrkitError(
             f"no checkpoint in {folder} can be read ({'; '.join(broken)}): delete it to start again"
         )
     return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """One checkpoint, its checksums looked at first: torch writes them and never checks them."""
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(damaged)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def random_state() -> dict[str, Any]:

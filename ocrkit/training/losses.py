@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from ocrkit.errors import OcrkitError
-from ocrkit.labels import AttentionLabels, CTCLabels, frames_needed, unfit_share
+from ocrkit.labels import AttentionLabels, CTCLabels, frames_needed, label_of, unfit_share
 
 Converter = CTCLabels | AttentionLabels
 
@@ -66,12 +66,12 @@ def check_labels(
     Raises:
         OcrkitError: the share is over `limit` (0 to 1).
     """
-    labels = ["".join(text.split()) for text in texts]
+    labels = [label_of(text) for text in texts]
     if isinstance(converter, CTCLabels):
         share = unfit_share(labels, frames)
         longest = max(map(frames_needed, labels), default=0)
         reason = f"need up to {longest} CTC frames, and the model has {frames}"
-        advice = "use wider images or shorter labels"
+        advice = f"use wider images or shorter labels, or raise the limit of {100 * limit:.1f} %"
     else:
         longest = max(map(len, labels), default=0)
         share = sum(len(label) > converter.max_length for label in labels) / max(len(labels), 1)
@@ -80,5 +80,5 @@ def check_labels(
         limit = 0.0  # an overlong label cannot even be encoded
     said = f"{100 * share:.1f} % of the labels do not fit: they {reason}"
     if share > limit:
-        raise OcrkitError(f"{said}; {advice}, or raise the limit of {100 * limit:.1f} %")
+        raise OcrkitError(f"{said}; {advice}")
     return share, said

@@ -18,6 +18,21 @@ def cpu_features() -> dict[str, bool]:
     }
 
 
+def find_device(name: str) -> torch.device:
+    """A device by its name: "cpu", "cuda" or "cuda:1".
+
+    Raises:
+        OcrkitError: an unknown name, or a GPU that is not there.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise OcrkitError(f"unknown device {name!r}: choose cpu or cuda") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise OcrkitError(f"there is no {name} here ({torch.cuda.device_count()} GPUs): use cpu")
+    return device
+
+
 def resolve_precision(precision: str, device: torch.device) -> str:
     """ "fp32" or "bf16": what was asked for, or for "auto" what the hardware has units for.
 

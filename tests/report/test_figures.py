@@ -180,3 +180,18 @@ def test_a_frame_of_one_model_is_enough(make_rows):
     for cost in ("time", "parameters"):
         figure = figures.accuracy_against(cost, None, None, one)
         assert len(names_of(figure.axes[1])) == 1
+
+
+@pytest.mark.parametrize("model", published.model_names())
+def test_four_stages_draws_one_bold_road_whatever_the_model(model):
+    figure = figures.four_stages(model)
+    bold = [line for line in figure.axes[0].lines if line.get_linewidth() > 2]
+    assert len(bold) == 5  # in, three between the stages, out
+    assert overlaps(figure, [text for text in figure.axes[0].texts if text.get_text()]) == []
+
+
+def test_four_stages_takes_an_image_and_refuses_an_unknown_name():
+    figure = figures.four_stages(image=Image.new("L", (80, 32), 200), text="가나")
+    assert "가나" in {text.get_text() for text in figure.axes[0].texts}
+    with pytest.raises(OcrkitError, match="ocrkit models"):
+        figures.four_stages("TPS-VGG")

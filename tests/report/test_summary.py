@@ -3,7 +3,7 @@
 import pytest
 
 from ocrkit import published
-from ocrkit.report.summary import failed_runs, in_short, run_facts, tps_gains
+from ocrkit.report.summary import failed_runs, in_short, run_facts, stage_gains, tps_gains
 
 
 def test_tps_gains_of_the_paper_run_from_11_to_35_points():
@@ -49,3 +49,13 @@ def test_failed_runs_lists_seed_and_error(make_rows):
     ]
     assert failed_runs(None).empty
     assert failed_runs(make_rows()).empty
+
+
+def test_stage_gains_pair_models_that_differ_in_one_stage_alone():
+    gains = stage_gains(published.figures(), "sequence", "BiLSTM", "None")
+    scores = published.figures().set_index("model")["accuracy_percent"]
+    assert len(gains) == 12
+    expected = scores["None-VGG-BiLSTM-Attn"] - scores["None-VGG-None-Attn"]
+    assert gains["None-VGG-Attn"] == expected < 0
+    assert (gains < 0).sum() == 3
+    assert stage_gains(None, "feature", "VGG", "RCNN").empty

@@ -1,0 +1,174 @@
+"""Whatever interrupts a write, the old file or the new one is there, never half of one."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocrkit.files import atomic_file, atomic_folder, read_json, write_json, write_text
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file below a folder, hidden ones too, with its text."""
+    files = (p for p in folder.rglob("*") if p.is_file())
+    return {str(p.relative_to(folder)): p.read_text(encoding="utf-8") for p in files}
+
+
+def old_file(tmp_path: Path) -> Path:
+    path = tmp_path / "deep" / "file.txt"
+    write_text(path, "old\n")
+    return path
+
+
+def old_folder(tmp_path: Path) -> Path:
+    path = tmp_path / "set"
+    with atomic_folder(path) as folder:
+        (folder / "data").write_text("old")
+    return path
+
+
+def test_a_file_appears_whole_and_readable_for_all(tmp_path):
+    path = old_file(tmp_path)
+    with atomic_file(path) as temporary:
+        assert temporary.parent == path.parent
+        temporary.write_text("new\n")
+        assert path.read_text() == "old\n"
+    assert tree(tmp_path) == {"deep/file.txt": "new\n"}
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()])
+def test_an_interrupted_file_leaves_the_old_one(tmp_path, error):
+    path = old_file(tmp_path)
+
+    def write() -> None:
+        with atomic_file(path) as temporary:
+            temporary.write_text("ne")
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
+    assert tree(tmp_path) == {"deep/file.txt": "old\n"}
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, monkeypatch, refused):
+    path = old_file(tmp_path)
+
+    def write(self, text, encoding=None):
+        raise FULL
+
+    monkeypatch.setattr(Path, "write_text", write)
+    with refused(r"cannot write .*file\.txt: No space left on device"):
+        write_text(path, "new\n")
+    assert tree(tmp_path) == {"deep/file.txt": "old\n"}
+
+
+def test_a_folder_takes_the_place_of_the_old_one(tmp_path):
+    path = old_folder(tmp_path)
+    (path / "extra").write_text("old")
+    with atomic_folder(path) as folder:
+        (folder / "data").write_text("new")
+        assert tree(path) == {"data": "old", "extra": "old"}
+    assert tree(tmp_path) == {"set/data": "new"}
+    assert path.stat().st_mode & 0o777 == 0o755
+    assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()])
+def test_an_interrupted_folder_leaves_the_old_one(tmp_path, error):
+    path = old_folder(tmp_path)
+
+    def write() -> None:
+        with atomic_folder(path) as folder:
+            (folder / "data").write_text("ne")
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
+    assert [p.name for p in tmp_path.iterdir()] == ["set"]
+    assert tree(tmp_path) == {"set/data": "old"}
+
+
+def test_a_move_that_fails_puts_the_old_folder_back(tmp_path, monkeypatch, refused):
+    path, move = old_folder(tmp_path), os.replace
+
+    def fails(source, target):
+        if Path(target) == path and str(source).endswith(".part"):
+            raise FULL
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", fails)
+    with refused("No space left"), atomic_folder(path) as folder:
+        (folder / "data").write_text("new")
+    assert tree(tmp_path) == {"set/data": "old"}
+
+
+KILLED = """
+import os, signal, sys
+from ocrkit.files import atomic_file, atomic_folder
+with atomic_folder(sys.argv[1]) as folder, atomic_file(sys.argv[2]) as file:
+    (folder / "data").write_text("ne")
+    file.write_text("ne")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_write_leaves_the_old_ones(tmp_path):
+    folder, file = old_folder(tmp_path), old_file(tmp_path)
+    ended = subprocess.run([sys.executable, "-c", KILLED, folder, file], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert tree(folder) == {"data": "old"}
+    assert file.read_text() == "old\n"
+    # What the killed one left behind stops nobody.
+    write_text(file, "new\n")
+    with atomic_folder(folder) as building:
+        (building / "data").write_text("new")
+    assert (file.read_text(), tree(folder)) == ("new\n", {"data": "new"})
+
+
+def test_a_place_that_cannot_be(tmp_path, refused):
+    (tmp_path / "file").write_text("in the way")
+    with refused("cannot write"):
+        write_text(tmp_path / "file" / "below.txt", "new")
+    with refused("cannot write"), atomic_folder(tmp_path / "file" / "below"):
+        pass
+    assert tree(tmp_path) == {"file": "in the way"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(alphabet=st.characters(codec="utf-8")), JSON, max_size=3))
+def test_json_round_trip(tmp_path_factory, value):
+    path = tmp_path_factory.getbasetemp() / "value.json"
+    write_json(path, value)
+    assert read_json(path) == value
+
+
+def test_json_keeps_hangul_readable(tmp_path):
+    write_json(tmp_path / "a.json", {"글": "한글"})
+    assert "한글" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": 1', b"\xff\xfe\x00", b"not json"])
+def test_broken_json(tmp_path, content, refused):
+    (tmp_path / "a.json").write_bytes(content)
+    with refused(r"a\.json is broken"):
+        read_json(tmp_path / "a.json")
+
+
+def test_missing_json(tmp_path, refused):
+    with refused(r"a\.json is missing"):
+        read_json(tmp_path / "a.json")

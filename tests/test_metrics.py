@@ -1,0 +1,129 @@
+"""Scores by hand, their bounds, and what must not change them."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocrkit.metrics import bootstrap_interval, norm_ed_icdar, score
+
+TEXT = st.text(alphabet="가나다각", max_size=6)
+PAIRS = st.lists(st.tuples(TEXT, TEXT.filter(bool)), min_size=1, max_size=8)
+
+
+def edits(a: str, b: str) -> int:
+    """The edit distance, as it is defined: slowly."""
+    if not a or not b:
+        return len(a) + len(b)
+    return min(
+        edits(a[1:], b) + 1, edits(a, b[1:]) + 1, edits(a[1:], b[1:]) + (a[0] != b[0])
+    )
+
+
+def test_by_hand():
+    # Edits: 0; 나 -> 다, and 마 is missing: 2; 다 is missing: 1.
+    scores = score(["가나", "가다라", ""], ["가나", "가나라마", "다"])
+    assert scores.images == 3
+    assert scores.accuracy == pytest.approx(100 / 3)
+    assert scores.cer == pytest.approx(3 / 7)
+    assert scores.norm_ed_icdar == pytest.approx((1 + (1 - 2 / 4) + 0) / 3)
+    assert scores.norm_ed_fork_sum == pytest.approx(0 + 2 / 4 + 1 / 1)
+    # Letters: 4, 8 and 2 of them; edits 0; ㄴ -> ㄷ and ㅁㅏ missing; ㄷㅏ missing.
+    assert scores.jamo_error == pytest.approx((0 + 3 + 2) / 14)
+
+
+def test_a_half_right_syllable():
+    scores = score(["간"], ["강"])
+    assert (scores.accuracy, scores.cer) == (0, 1)
+    assert scores.jamo_error == pytest.approx(1 / 3)
+
+
+def test_the_two_norm_eds_differ_where_too_much_is_read():
+    # One divides by the longer text, the other by the reference.
+    scores = score(["가나다라"], ["가"])
+    assert scores.norm_ed_icdar == pytest.approx(1 - 3 / 4)
+    assert scores.norm_ed_fork_sum == pytest.approx(3)
+
+
+def test_the_forks_sum_grows_with_the_test_set():
+    once, twice = score(["가"], ["나다"]), score(["가"] * 2, ["나다"] * 2)
+    assert twice.norm_ed_fork_sum == 2 * once.norm_ed_fork_sum
+    assert twice.norm_ed_icdar == once.norm_ed_icdar
+    assert twice.cer == once.cer
+
+
+def test_spaces_and_normal_form_do_not_count():
+    read = unicodedata.normalize("NFD", "한글 문장")
+    assert score([read], ["한 글문장 "]).accuracy == 100
+
+
+@given(PAIRS)
+def test_bounds(pairs):
+    read, true = zip(*pairs, strict=True)
+    scores = score(read, true)
+    assert 0 <= scores.low <= scores.accuracy <= scores.high <= 100
+    assert 0 <= scores.norm_ed_icdar <= 1
+    assert scores.cer >= 0
+    assert scores.jamo_error >= 0
+    assert scores.norm_ed_fork_sum >= 0
+    right = sum(p == r for p, r in pairs)
+    assert scores.accuracy == pytest.approx(100 * right / len(pairs))
+    # All right is 1 and 0 on every scale; anything wrong shows on every scale.
+    perfect = right == len(pairs)
+    assert (scores.norm_ed_icdar == 1) == perfect
+    assert (scores.norm_ed_fork_sum == 0) == perfect
+    assert (scores.cer == 0) == perfect
+    assert (scores.jamo_error == 0) == perfect
+
+
+@given(PAIRS, st.randoms(use_true_random=False))
+def test_order_does_not_count(pairs, random):
+    shuffled = random.sample(pairs, len(pairs))
+    first = score(*zip(*pairs, strict=True)).as_dict()
+    assert score(*zip(*shuffled, strict=True)).as_dict() == pytest.approx(first)
+
+
+@given(PAIRS)
+def test_edit_distance_against_its_definition(pairs):
+    scores = score(*zip(*pairs, strict=True))
+    distances = [edits(p, r) for p, r in pairs]
+    assert scores.cer == pytest.approx(sum(distances) / sum(len(r) for _, r in pairs))
+    assert scores.norm_ed_icdar == pytest.approx(
+        sum(1 - d / max(len(p), len(r)) for d, (p, r) in zip(distances, pairs, strict=True))
+        / len(pairs)
+    )
+
+
+def test_two_empty_texts_agree():
+    assert norm_ed_icdar("", "") == 1
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=300), st.integers(0, 5))
+def test_the_interval_contains_the_accuracy(correct, seed):
+    low, high = bootstrap_interval(correct, seed=seed)
+    accuracy = 100 * sum(correct) / len(correct)
+    assert 0 <= low <= accuracy + 1e-9
+    assert accuracy - 1e-9 <= high <= 100
+    assert (low, high) == bootstrap_interval(correct, seed=seed)
+    wide = bootstrap_interval(correct, confidence=0.99, seed=seed)
+    assert wide[0] <= low <= high <= wide[1]
+
+
+def test_the_interval_is_as_wide_as_the_binomial_says():
+    # 1,000 images, half right: 1.96 standard deviations are 3.1 points.
+    low, high = bootstrap_interval([True, False] * 500)
+    assert 50 - low == pytest.approx(3.1, abs=0.4)
+    assert high - 50 == pytest.approx(3.1, abs=0.4)
+    assert bootstrap_interval([True] * 20) == (100, 100)
+
+
+def test_what_cannot_be_scored(refused):
+    with refused("2 readings cannot be scored against 1 labels"):
+        score(["가", "나"], ["가"])
+    with refused("0 readings"):
+        score([], [])
+    with refused("label 1 is empty"):
+        score(["가", "나"], ["가", " "])
+    with refused("no images"):
+        bootstrap_interval([])

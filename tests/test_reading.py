@@ -1,0 +1,128 @@
+"""Reading a user's files: what is read, what is doubted, what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ocrkit.models import Recognizer, save_checkpoint
+from ocrkit.reading import Reader
+
+CHARSET = "가나다라마바사아자차카타파하"
+
+
+def save(folder, name: str, image_width: int = 64, max_length: int = 4):
+    torch.manual_seed(0)
+    special = 1 if name.endswith("CTC") else 2
+    model = Recognizer(
+        name,
+        classes=len(CHARSET) + special,
+        max_length=max_length,
+        image_width=image_width,
+        width=0.05,
+    )
+    return save_checkpoint(model, folder / name, CHARSET)
+
+
+@pytest.fixture(scope="module", params=["None-VGG-None-CTC", "TPS-RCNN-None-Attn"])
+def reader(request, tmp_path_factory) -> Reader:
+    return Reader(save(tmp_path_factory.mktemp("reader"), request.param))
+
+
+@pytest.fixture
+def draw(tmp_path):
+    """Save a picture of a size; return its path."""
+
+    def make(width: int, height: int, name: str = "a.png", mode: str = "L"):
+        pixels = np.random.default_rng(0).integers(0, 255, (height, width), dtype=np.uint8)
+        Image.fromarray(pixels).convert(mode).save(tmp_path / name)
+        return tmp_path / name
+
+    return make
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1"])
+def test_a_word_is_read(reader, draw, mode):
+    reading = reader.read(draw(90, 32, mode=mode))
+    assert set(reading.text) <= set(CHARSET)
+    assert len(reading.text) <= 15
+    assert 0 <= reading.confidence <= 1
+    # The weights are random: such a model must not sound sure.
+    assert any("unsure" in warning for warning in reading.warnings)
+
+
+def test_the_same_file_reads_the_same(reader, draw):
+    path = draw(90, 32)
+    assert reader.read(path) == reader.read(str(path))
+
+
+def test_a_page_is_refused_and_force_warns(reader, draw, refused):
+    page = draw(600, 850, "page.png")
+    with refused(r"page\.png: the image is 600 x 850 pixels, higher than wide.*--force"):
+        reader.read(page)
+    forced = reader.read(page, force=True)
+    assert any("cut the page into lines" in warning for warning in forced.warnings)
+
+
+def test_a_long_line_is_refused(reader, draw, refused):
+    with refused("room for about 20 syllables and this model says at most 4"):
+        reader.read(draw(640, 32))
+
+
+def test_a_narrow_syllable_is_no_page(reader, draw):
+    assert not any("page" in w for w in reader.read(draw(20, 40)).warnings)
+
+
+def test_squeezed_syllables_are_doubted(tmp_path, draw):
+    reader = Reader(save(tmp_path, "None-VGG-None-Attn", image_width=32, max_length=8))
+    assert reader.doubts(128, 32) == []
+    assert "squeezed to 32 pixels" in reader.doubts(192, 32)[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        ("한글 글자, 그림이 아님\n".encode(), "does not decode"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "does not decode"),
+        (b"%PDF-1.7\n", "does not decode"),
+    ],
+)
+def test_what_is_no_picture_is_refused_by_name(reader, tmp_path, content, said, refused):
+    (tmp_path / "note.txt").write_bytes(content)
+    with refused(rf"note\.txt: the image {said}"):
+        reader.read(tmp_path / "note.txt")
+    with refused(rf"note\.txt: the image {said}"):
+        reader.read(tmp_path / "note.txt", force=True)
+
+
+def test_a_cut_picture_is_refused(reader, draw, refused):
+    path = draw(90, 32, "cut.jpg")
+    path.write_bytes(path.read_bytes()[:300])
+    with refused(r"cut\.jpg: the image does not decode"):
+        reader.read(path)
+
+
+def test_missing_files_and_folders_are_refused(reader, tmp_path, refused):
+    with refused(r"cannot read .*gone\.png: No such file"):
+        reader.read(tmp_path / "gone.png")
+    with refused("cannot read .*: Is a directory"):
+        reader.read(tmp_path)
+
+
+def test_a_missing_checkpoint(tmp_path, refused):
+    with refused("is missing"):
+        Reader(tmp_path / "gone")
+
+
+def test_limits_tell_what_the_model_knows(reader):
+    said = reader.limits()
+    assert "knows 14 syllables (가나다라마바사아자차카타...)" in said
+    assert "up to 4" in said
+
+
+def test_ctc_cannot_say_more_than_its_frames(tmp_path):
+    # 32 pixels give None-VGG 7 frames, whatever max_length promises.
+    reader = Reader(save(tmp_path, "None-VGG-None-CTC", image_width=32, max_length=25))
+    assert reader.model.frames == 7
+    assert "up to 7" in reader.limits()
