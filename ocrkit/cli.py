@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,10 @@ DataFolder = Annotated[
 Out = Annotated[Path | None, typer.Option(help="where to write [default: runs/PRESET]")]
 Workers = Annotated[int, typer.Option(min=1, help="processes side by side")]
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
+UnfitLimit = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="share of labels that may not fit CTC's frames, 0 to 1"),
+]
 CORES = os.cpu_count() or 1
 
 
@@ -125,6 +130,7 @@ def sweep(
     seed: Annotated[list[int] | None, typer.Option(help="one seed; repeat for more")] = None,
     workers: Workers = CORES,
     device: Device = "cpu",
+    unfit_limit: UnfitLimit = None,
 ) -> None:
     """Train and test the 24 models (or those named), then time each of them alone.
 
@@ -141,6 +147,8 @@ def sweep(
     runs = grid(tuple(model or ()), tuple(seed or (1,)))
     find_device(device)  # before any image is drawn
     chosen, sets = _prepare(preset, data, workers)
+    if unfit_limit is not None:
+        chosen = replace(chosen, unfit_limit=unfit_limit)
     folder = out or Path("runs") / chosen.name
     try:
         with SweepBars(console, runs, reference_seconds(chosen.name)) as bars:
@@ -164,9 +172,10 @@ def train(
     out: Out = None,
     seed: Annotated[int, typer.Option()] = 1,
     device: Device = "cpu",
+    unfit_limit: UnfitLimit = None,
 ) -> None:
     """Train and test one model of a preset; the same as a sweep of one."""
-    sweep(preset, data, out, [model], [seed], 1, device)
+    sweep(preset, data, out, [model], [seed], 1, device, unfit_limit)
 
 
 @app.command()

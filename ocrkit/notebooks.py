@@ -77,6 +77,7 @@ def _set_look() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
+            "axes.axisbelow": True,
             "grid.alpha": 0.25,
             "image.cmap": "gray",
         }
@@ -110,7 +111,13 @@ def contents(folder: str | Path = "notebooks") -> pd.DataFrame:
         cells = ["".join(cell["source"]) for cell in read_json(path)["cells"]]
         title = next((c.splitlines()[0] for c in cells if c.startswith("# ")), path.stem)
         minutes = re.search(r"begin\((?:minutes=)?([\d.]+)", "\n".join(cells))
-        rows.append((path.name, re.sub(r"^# (\d\d\W+)?", "", title), float(minutes[1]) if minutes else math.nan))
+        rows.append(
+            (
+                path.name,
+                re.sub(r"^# (\d\d\W+)?", "", title),
+                float(minutes[1]) if minutes else math.nan,
+            )
+        )
     return pd.DataFrame(rows, columns=["notebook", "title", "minutes"])
 
 

@@ -54,7 +54,9 @@ def test_letters_are_those_of_unicode():
         )
 
 
-@pytest.mark.parametrize("text", ["", "ㄱ", "ㅏ", "a", "가나", "漢", "\u1100\u1161", "\ud7a4", "\uabff"])
+@pytest.mark.parametrize(
+    "text", ["", "ㄱ", "ㅏ", "a", "가나", "漢", "\u1100\u1161", "\ud7a4", "\uabff"]
+)
 def test_what_is_no_syllable(text, refused):
     assert not is_syllable(text)
     with refused("not one Hangul syllable"):
@@ -62,7 +64,8 @@ def test_what_is_no_syllable(text, refused):
 
 
 @pytest.mark.parametrize(
-    "letters", [("", "ㅏ"), ("ㄱ", ""), ("ㄳ", "ㅏ"), ("ㅏ", "ㄱ"), ("ㄱ", "ㅏ", "ㄸ"), ("ㄱㄴ", "ㅏ")]
+    "letters",
+    [("", "ㅏ"), ("ㄱ", ""), ("ㄳ", "ㅏ"), ("ㅏ", "ㄱ"), ("ㄱ", "ㅏ", "ㄸ"), ("ㄱㄴ", "ㅏ")],
 )
 def test_letters_that_make_no_syllable(letters, refused):
     with refused("no syllable has the letters"):

@@ -16,9 +16,7 @@ def edits(a: str, b: str) -> int:
     """The edit distance, as it is defined: slowly."""
     if not a or not b:
         return len(a) + len(b)
-    return min(
-        edits(a[1:], b) + 1, edits(a, b[1:]) + 1, edits(a[1:], b[1:]) + (a[0] != b[0])
-    )
+    return min(edits(a[1:], b) + 1, edits(a, b[1:]) + 1, edits(a[1:], b[1:]) + (a[0] != b[0]))
 
 
 def test_by_hand():

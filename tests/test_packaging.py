@@ -93,8 +93,8 @@ def test_what_is_imported_is_declared(project):
         found = re.findall(r"^\s*(?:from|import) (\w+)", file.read_text(encoding="utf-8"), re.M)
         imported.update(found)
     outside = {canonical(o) for name in imported for o in owners.get(name, [])} - {"ocrkit"}
-    # nbformat is what nbconvert and papermill read notebooks with.
-    assert outside - declared <= {"nbformat"}
+    # These two are parts of Jupyter, and come with jupyterlab.
+    assert outside - declared <= {"ipython", "nbformat"}
 
 
 def test_the_licence_is_apache(project):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.errors import OcrkitError
-from ocrkit.experiments.presets import KINDS, Preset
+from ocrkit.experiments.presets import KINDS, PINNED_FONTS, Preset
 from ocrkit.files import write_json
 from ocrkit.hangul import charset as named_charset
 from ocrkit.synth.fonts import Font, find_fonts, usable_fonts
@@ -69,9 +69,20 @@ def plan(preset: Preset, words: str | Path | None = None, fonts: str | None = No
     shares = {"train": train_share, "valid": preset.valid_words, "test": preset.test_words}
     parts = split_words(usable, shares, preset.seed)
     kept, left_out = usable_fonts(find_fonts(fonts or preset.fonts), charset)
+    if (fonts or preset.fonts) == "koreanize":
+        _check_pinned(kept)
     return Plan(
         charset, tuple(kept), left_out, parts, _generations(preset, parts, tuple(kept), charset)
     )
+
+
+def _check_pinned(fonts: list[Font]) -> None:
+    """Everybody's data is the same only if everybody's faces are."""
+    if {font.name: font.sha256 for font in fonts} != PINNED_FONTS:
+        raise OcrkitError(
+            "the pinned faces have changed: install koreanize-matplotlib 0.1.1, or choose other "
+            "faces with --fonts (and get other data)"
+        )
 
 
 def _generations(

@@ -54,6 +54,7 @@ def make_trainer(
         device=torch.device(device),
         folder=folder,
         identity={"model": run.model, "dataset": data.fingerprint, "width": preset.width},
+        unfit_limit=preset.unfit_limit,
         **settings,
     )
 

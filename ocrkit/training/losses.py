@@ -71,7 +71,7 @@ def check_labels(
         share = unfit_share(labels, frames)
         longest = max(map(frames_needed, labels), default=0)
         reason = f"need up to {longest} CTC frames, and the model has {frames}"
-        advice = f"use wider images or shorter labels, or raise the limit of {100 * limit:.1f} %"
+        advice = f"use wider images or shorter labels, or raise --unfit-limit ({limit})"
     else:
         longest = max(map(len, labels), default=0)
         share = sum(len(label) > converter.max_length for label in labels) / max(len(labels), 1)

@@ -1,0 +1,19 @@
+"""Small encoded pictures for the tests of this folder."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def picture(seed: int = 0, width: int = 24, height: int = 12, kind: str = "PNG") -> bytes:
+    """An encoded grey picture of noise; every seed another."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, kind)
+    return out.getvalue()
+
+
+def flat(grey: int = 128, width: int = 24, height: int = 12) -> Image.Image:
+    """A picture of one grey."""
+    return Image.new("L", (width, height), grey)

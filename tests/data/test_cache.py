@@ -1,0 +1,137 @@
+"""From pictures to pixels: shapes and scale, the cache, and the pictures that do not decode."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+import torch
+from pictures import flat, picture
+from PIL import Image
+
+from ocrkit.data import cache
+from ocrkit.data.cache import load_pixels, resize, to_input
+from ocrkit.data.store import ImageSet, Item, write_set
+
+
+def make(path, count: int = 3, bad: tuple[int, ...] = ()):
+    """A set of `count` pictures; those in `bad` do not decode."""
+    content = [Item(b"junk" if i in bad else picture(i), f"글{i}") for i in range(count)]
+    write_set(path, content, verify=False)
+    return ImageSet(path)
+
+
+@pytest.fixture
+def decoded(monkeypatch) -> list[int]:
+    """The index of every image that is decoded from now on."""
+    indices, image = [], ImageSet.image
+
+    def counted(self, index):
+        indices.append(index)
+        return image(self, index)
+
+    monkeypatch.setattr(ImageSet, "image", counted)
+    return indices
+
+
+def test_input_scale():
+    pixels = np.array([[[0, 255], [51, 204]]], dtype=np.uint8)
+    images = to_input(pixels)
+    assert (images.shape, images.dtype) == ((1, 1, 2, 2), torch.float32)
+    # As the reference: (v / 255 - 0.5) / 0.5.
+    torch.testing.assert_close(images[0, 0], torch.tensor([[-1.0, 1.0], [-0.6, 0.6]]))
+    assert torch.equal(images, to_input(torch.from_numpy(pixels)))
+
+
+def test_resize_is_bicubic_to_the_full_width():
+    image = Image.open(__import__("io").BytesIO(picture(1, 50, 20)))
+    expected = np.asarray(image.resize((100, 32), Image.Resampling.BICUBIC))
+    assert np.array_equal(resize(image, 100), expected)
+    assert resize(image.convert("RGB"), 40, 16).shape == (16, 40)
+
+
+@pytest.mark.parametrize(
+    ("size", "natural"), [((24, 12), 64), ((10, 32), 10), ((7, 64), 4), ((999, 32), 100)]
+)
+def test_pad_keeps_the_shape(size, natural):
+    # Light on the left, dark in the last column: the padding must repeat the last column.
+    image = flat(200, *size)
+    image.paste(0, (size[0] - 1, 0, size[0], size[1]))
+    padded = resize(image, 100, pad=True)
+    assert padded.shape == (32, 100)
+    alone = np.asarray(image.resize((natural, 32), Image.Resampling.BICUBIC))
+    assert np.array_equal(padded[:, :natural], alone)
+    assert (padded[:, natural:] == alone[:, -1:]).all()
+
+
+def test_pixels_are_the_pictures_resized(tmp_path):
+    images = make(tmp_path / "s")
+    pixels = load_pixels(images, 40, 16)
+    assert pixels.pixels.shape == (3, 16, 40)
+    assert pixels.pixels.dtype == np.uint8
+    assert (len(pixels), pixels.texts, pixels.broken) == (3, ["글0", "글1", "글2"], [])
+    for i in range(3):
+        assert np.array_equal(pixels.pixels[i], resize(images.image(i), 40, 16))
+
+
+def test_the_second_time_nothing_is_decoded(tmp_path, decoded):
+    images = make(tmp_path / "s")
+    first = load_pixels(images, 40)
+    assert sorted(decoded) == [0, 1, 2]
+    again = load_pixels(images, 40)
+    assert len(decoded) == 3
+    assert isinstance(again.pixels, np.memmap)
+    assert np.array_equal(first.pixels, again.pixels)
+    # Another size, or padding, is another cache.
+    load_pixels(images, 50)
+    load_pixels(images, 40, pad=True)
+    assert len(decoded) == 9
+
+
+def test_a_new_set_is_decoded_anew(tmp_path, decoded):
+    load_pixels(make(tmp_path / "s"), 40)
+    write_set(tmp_path / "s", [Item(picture(7), "새")])
+    pixels = load_pixels(ImageSet(tmp_path / "s"), 40)
+    assert pixels.texts == ["새"]
+    assert len(decoded) == 4
+
+
+@pytest.mark.parametrize("file", ["pixels-32x40.npy", "pixels-32x40.json"])
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b""])
+def test_a_damaged_cache_is_made_again(tmp_path, file, damage):
+    images = make(tmp_path / "s")
+    first = np.array(load_pixels(images, 40).pixels)
+    path = tmp_path / "s" / file
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    assert np.array_equal(load_pixels(images, 40).pixels, first)
+    assert path.stat().st_size == len(whole)
+
+
+def test_broken_pictures_are_named_and_texts_stay_in_step(tmp_path):
+    images = make(tmp_path / "s", count=5, bad=(1, 4))
+    for _ in range(2):  # decoded, then from the cache
+        pixels = load_pixels(images, 40)
+        assert pixels.texts == ["글0", "글2", "글3"]
+        assert [i for i, _ in pixels.broken] == [1, 4]
+        assert all("does not decode" in reason for _, reason in pixels.broken)
+        assert np.array_equal(pixels.pixels[1], resize(images.image(2), 40))
+
+
+def test_no_picture_decodes(tmp_path, refused):
+    images = make(tmp_path / "s", count=2, bad=(0, 1))
+    with refused("no image of .* decodes"):
+        load_pixels(images, 40)
+
+
+def test_a_full_disk(tmp_path, monkeypatch, refused):
+    images = make(tmp_path / "s")
+
+    def save(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched, refused("cannot write .*No space left"):
+        patched.setattr(cache.np, "save", save)
+        load_pixels(images, 40)
+    assert not [p for p in (tmp_path / "s").iterdir() if "pixels" in p.name]
+    assert len(load_pixels(images, 40)) == 3
