@@ -293,9 +293,10 @@ def main() -> None:
     except OcrkitError as error:
         _complain(f"ocrkit: {error}", "red")
         sys.exit(1)
-    except KeyboardInterrupt:
-        err.print("stopped; start it again and it goes on from where it was")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130:  # what typer makes of Ctrl-C
+            err.print("stopped; start it again and it goes on from where it was")
+        raise
 
 
 if __name__ == "__main__":

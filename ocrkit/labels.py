@@ -24,6 +24,18 @@ def outside(label: str, charset: str) -> str:
     return "".join(dict.fromkeys(c for c in label if c not in charset))
 
 
+def charset_of(texts: Iterable[str]) -> str:
+    """Every character that the labels of these texts hold, each once, in code-point order.
+
+    Raises:
+        OcrkitError: there is none.
+    """
+    charset = "".join(sorted({c for text in texts for c in label_of(text)}))
+    if not charset:
+        raise OcrkitError("the labels hold no characters to make a charset of")
+    return charset
+
+
 def frames_needed(label: str) -> int:
     """How many frames CTC needs at least to say a label: its length + its repeated neighbours.
 

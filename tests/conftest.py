@@ -1,12 +1,15 @@
-"""What all tests share: one thread, no deadlines, and the shape of an error a user may meet."""
+"""What all tests share: one thread, no deadlines, the shape of an error, and typed commands."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import hypothesis
 import pytest
 import torch
 
+from ocrkit.cli import main
 from ocrkit.errors import OcrkitError
 
 # A deadline would measure the machine, not the code.
@@ -33,3 +36,49 @@ def _refused(pattern: str) -> Iterator[None]:
 def refused() -> Callable[[str], AbstractContextManager[None]]:
     """`with refused("what it says"): ...`: an OcrkitError of one line."""
     return _refused
+
+
+@pytest.fixture
+def ocrkit(capfd, monkeypatch):
+    """Type `ocrkit ARGS`: the exit code, what was printed, what was complained of."""
+
+    def run(*args: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ocrkit", *map(str, args)])
+        monkeypatch.setenv("COLUMNS", "80")
+        capfd.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        printed = capfd.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def complains(ocrkit):
+    """Type what cannot work: one line of complaint, exit code 1, no traceback; the line."""
+
+    def run(*args: object) -> str:
+        code, _, complaint = ocrkit(*args)
+        assert code == 1, complaint
+        assert len(complaint.splitlines()) == 1, complaint
+        assert complaint.startswith("ocrkit: ")
+        return complaint
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """A folder in which `ocrkit train` has run: data/generated/smoke and runs/smoke."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        patched.setattr(sys, "argv", ["ocrkit", "train", "None-VGG-None-CTC", "--preset", "smoke"])
+        with pytest.raises(SystemExit) as end:
+            main()
+    assert not end.value.code
+    return folder

@@ -188,12 +188,17 @@ def check_folder(folder: Path, preset: Preset, data: DataSets) -> None:
     """
     note = {"preset": json.loads(json.dumps(preset.as_dict())), "dataset": data.fingerprint}
     path = folder / "experiment.json"
-    if path.exists() and read_json(path) != note:
+    if path.exists() and _what_counts(read_json(path)) != _what_counts(note):
         raise OcrkitError(
             f"{folder} holds the runs of another experiment (other data or settings): "
             f"move it away, or choose another folder with --out"
         )
     write_json(path, note)
+
+
+def _what_counts(note: dict) -> dict:
+    """An experiment without its unfit limit, which decides what is refused and trains nothing."""
+    return {**note, "preset": {k: v for k, v in note["preset"].items() if k != "unfit_limit"}}
 
 
 def sweep(

@@ -56,6 +56,7 @@ def build_report(
         out: where to write; the run's folder by default.
         reference_only: leave "yours" out, for the committed figures.
     """
+    get_preset(preset)  # an unknown name is an error of its own
     reference = reference_results(preset)
     yours = None if reference_only else your_results(folder)
     if reference is None and yours is None:
@@ -88,6 +89,7 @@ def promote_run(preset: str, source: str | Path) -> list[Path]:
     """
     from ocrkit.models import MODEL_NAMES
 
+    get_preset(preset)
     results = your_results(source)
     if results is None:
         raise OcrkitError(f"no run in {source}")

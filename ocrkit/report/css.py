@@ -23,6 +23,7 @@ table { border-collapse: collapse; font-size: 0.86rem; font-variant-numeric: tab
 th, td { padding: 0.24rem 0.7rem; text-align: left; vertical-align: top; }
 td.num, th.num { text-align: right; white-space: nowrap; }
 td:first-child, td:nth-child(2) { white-space: nowrap; }
+td.prose { white-space: normal; min-width: 11em; }
 thead th { border-bottom: 1px solid var(--ink); vertical-align: bottom; line-height: 1.25; }
 th.group { text-align: center; border-bottom: 0; color: var(--blue); }
 tbody tr + tr td { border-top: 1px solid var(--line); }

@@ -14,8 +14,9 @@ from rich.text import Text
 
 MISSING = "–"
 SOURCES = ("paper", "reference", "yours")
-_LONG = ("note", "remark", "reference", "yours")  # cells that may be broken over lines
-_KEYS = ("rank", "source", "model", "fact")
+_PROSE = ("claim", "verdict", "evidence")  # columns of sentences
+_LONG = ("note", "remark", "reference", "yours", *_PROSE)  # cells that may be broken over lines
+_KEYS = ("rank", "source", "model", "fact", "claim")
 
 
 def _cost(value: float) -> str:
@@ -116,7 +117,9 @@ def to_html(frame: pd.DataFrame) -> str:
         cells = []
         for i, cell in enumerate(row):
             is_best = i in best and frame[columns[i]].iloc[index] == best[i]
-            kinds = [k for k, on in (("num", numeric[i]), ("best", is_best)) if on]
+            prose = shown.columns[i][1] in _PROSE
+            marks = (("num", numeric[i]), ("best", is_best), ("prose", prose))
+            kinds = [k for k, on in marks if on]
             mark = f' class="{" ".join(kinds)}"' if kinds else ""
             cells.append(f"<td{mark}>{html.escape(str(cell))}</td>")
         lines.append(f"<tr>{''.join(cells)}</tr>")

@@ -139,6 +139,7 @@ def samples(generation: Generation, workers: int = 1) -> Iterator[Sample]:
 
     With more than one worker, a script needs the `if __name__ == "__main__":` guard.
     """
+    workers = min(workers, -(-generation.count // _CHUNK))  # a worker needs a task
     if workers <= 1:
         for index in range(generation.count):
             yield sample(generation, index)

@@ -1,7 +1,9 @@
-"""Small encoded pictures for the tests of this folder."""
+"""Small encoded pictures, and sets not made by ocrkit, for the tests of this folder."""
 
 import io
+from pathlib import Path
 
+import lmdb
 import numpy as np
 from PIL import Image
 
@@ -17,3 +19,12 @@ def picture(seed: int = 0, width: int = 24, height: int = 12, kind: str = "PNG")
 def flat(grey: int = 128, width: int = 24, height: int = 12) -> Image.Image:
     """A picture of one grey."""
     return Image.new("L", (width, height), grey)
+
+
+def plain(path: Path, content: dict[str, bytes]) -> Path:
+    """An LMDB written by plain lmdb calls, as the reference's script does."""
+    env = lmdb.open(str(path), map_size=2**24)
+    with env, env.begin(write=True) as transaction:
+        for key, value in content.items():
+            transaction.put(key.encode(), value)
+    return path

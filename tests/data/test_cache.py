@@ -1,6 +1,7 @@
 """From pictures to pixels: shapes and scale, the cache, and the pictures that do not decode."""
 
 import errno
+import io
 import os
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_input_scale():
 
 
 def test_resize_is_bicubic_to_the_full_width():
-    image = Image.open(__import__("io").BytesIO(picture(1, 50, 20)))
+    image = Image.open(io.BytesIO(picture(1, 50, 20)))
     expected = np.asarray(image.resize((100, 32), Image.Resampling.BICUBIC))
     assert np.array_equal(resize(image, 100), expected)
     assert resize(image.convert("RGB"), 40, 16).shape == (16, 40)

@@ -13,7 +13,7 @@ import lmdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import picture
+from pictures import picture, plain
 from PIL import Image
 
 from ocrkit.data import store
@@ -32,15 +32,6 @@ def pairs(path: Path) -> dict[bytes, bytes]:
     env = lmdb.open(str(path), readonly=True, lock=False)
     with env, env.begin() as transaction:
         return dict(transaction.cursor())
-
-
-def plain(path: Path, content: dict[str, bytes]) -> Path:
-    """An LMDB written by plain lmdb calls, as the reference's script does."""
-    env = lmdb.open(str(path), map_size=2**24)
-    with env, env.begin(write=True) as transaction:
-        for key, value in content.items():
-            transaction.put(key.encode(), value)
-    return path
 
 
 def items(count: int, seed: int = 0) -> list[Item]:
@@ -206,7 +197,7 @@ def test_an_interrupted_write_leaves_the_old_set(tmp_path):
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[2])
-from pictures import picture
+from pictures import picture, plain
 from ocrkit.data import store
 store._COMMIT_EVERY = 2  # some of it is on the disk when the end comes
 
@@ -254,7 +245,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_set(tmp_path, monkeypatch, f
 FULL_DISK = """
 import resource, signal, sys
 sys.path.insert(0, sys.argv[2])
-from pictures import picture
+from pictures import picture, plain
 from ocrkit.data.store import Item, write_set
 from ocrkit.errors import OcrkitError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -275,62 +266,6 @@ def test_a_disk_that_really_is_full(tmp_path):
     assert "cannot write" in ended.stdout
     assert ImageSet(tmp_path / "s").fingerprint() == first.fingerprint
     assert [p.name for p in tmp_path.iterdir()] == ["s"]
-
-
-@pytest.mark.parametrize("left", [0, 10, 4096, 8192, 20_000, -1])
-def test_a_truncated_set_is_an_error_and_not_a_crash(tmp_path, left):
-    write_set(tmp_path / "s", [Item(picture(i, 90, 60), str(i)) for i in range(20)])
-    size = (tmp_path / "s" / "data.mdb").stat().st_size
-    os.truncate(tmp_path / "s" / "data.mdb", left % size)
-    # In a process of its own: a mapped page beyond the file's end would end this one (SIGBUS).
-    code = (
-        "import sys; from ocrkit.data.store import ImageSet\n"
-        "try: s = ImageSet(sys.argv[1]); [s.image_bytes(i) for i in range(len(s))]\n"
-        "except ValueError as error: print(error)"
-    )
-    command = [sys.executable, "-c", code, tmp_path / "s"]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-    assert len(ended.stdout.splitlines()) == 1
-    assert "make or copy it again" in ended.stdout
-
-
-def test_sets_that_are_none(tmp_path, refused):
-    with refused("has no data.mdb"):
-        ImageSet(tmp_path)
-    with refused("has no data.mdb"):
-        ImageSet(tmp_path / "gone")
-    (tmp_path / "data.mdb").write_bytes(b"this is no database" * 1000)
-    with refused("make or copy it again"):
-        ImageSet(tmp_path)
-
-
-@pytest.mark.parametrize("count", [None, b"0", b"-1", b"many", b""])
-def test_num_samples_missing_or_senseless(tmp_path, count, refused):
-    content = {"image-000000001": picture(1), "label-000000001": b"a"}
-    path = plain(
-        tmp_path / "s", {**content, **({"num-samples": count} if count is not None else {})}
-    )
-    with refused("num-samples is"):
-        ImageSet(path)
-
-
-def test_fewer_images_than_num_samples_says(tmp_path, refused):
-    content = {"image-000000001": picture(1), "label-000000001": b"a", "num-samples": b"2"}
-    with refused("says it has 2 images and lacks the last"):
-        ImageSet(plain(tmp_path / "s", content))
-
-
-def test_holes_and_labels_that_are_no_text(tmp_path, refused):
-    content = {f"image-{i:09d}": picture(i) for i in (1, 3)}
-    content |= {"label-000000001": b"\xff\xfe", "label-000000002": b"b", "num-samples": b"3"}
-    images = ImageSet(plain(tmp_path / "s", content))
-    with refused("label 0 is not UTF-8"):
-        images.text(0)
-    with refused("lacks image-000000002"):
-        images.image(1)
-    with refused("lacks label-000000003"):
-        images.texts()
 
 
 def test_indices_outside(tmp_path):

@@ -6,6 +6,7 @@ from ocrkit.report.figures.pipeline import four_stages
 from ocrkit.report.figures.scatter import accuracy_against
 from ocrkit.report.figures.stages import stage_averages
 from ocrkit.report.figures.style import korean_font, look, new_figure, save_figure
+from ocrkit.report.figures.variance import variance_by_stage
 
 __all__ = [
     "accuracy_against",
@@ -19,4 +20,5 @@ __all__ = [
     "new_figure",
     "save_figure",
     "stage_averages",
+    "variance_by_stage",
 ]

@@ -1,0 +1,186 @@
+"""A user's labelled image files become an LMDB set: `GT.tsv` + a folder of images -> a set.
+
+What cannot be used (a missing file, an empty label, a broken picture, a line said twice) is left
+out and named with its line; nothing is dropped in silence.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from ocrkit.data.store import Item, Written, decode, write_set
+from ocrkit.data.truth import Line, read_truth
+from ocrkit.errors import OcrkitError
+from ocrkit.hangul import nfc
+from ocrkit.labels import label_of
+
+# A picture of one line of text takes kilobytes; a file of this size is something else.
+MAX_BYTES = 64 * 2**20
+
+
+def pack(
+    gt: Path,
+    images: Path,
+    out: Path,
+    watch: Callable[[int, int], None] = lambda done, lines: None,
+) -> Written:
+    """Write the images that a GT file lists, with their labels, as an LMDB set.
+
+    Args:
+        gt: lines `file<TAB>label` or `file label` (see `read_truth`); files lie below `images`,
+            whatever Unicode form their names have on this disk.
+        images: the folder of images.
+        out: the set's folder; a set that is there is replaced when the new one is whole.
+        watch: told (lines done, lines in all) now and then.
+
+    Returns:
+        How many went in, and ("line 7 (a.png)", reason) of each line that did not; the set's
+        manifest holds the same.
+
+    Raises:
+        OcrkitError: GT or folder cannot be read, no line can be used, or `out` is in the way.
+    """
+    gt, images, out = Path(gt), Path(images), Path(out)
+    if not images.is_dir():
+        raise OcrkitError(f"{images} is no folder: give the folder that holds the images")
+    _check_out(out, gt, images)
+    lines = read_truth(gt)
+    refused: list[tuple[str, str]] = []
+    items = _items(lines, _Folder(images), refused, watch)
+
+    def some() -> Iterator[Item]:
+        empty = True
+        for item in items:
+            empty = False
+            yield item
+        if empty:
+            raise OcrkitError(_nothing(gt, images, refused))
+
+    # The manifest is written after the last item, when `refused` is complete.
+    done = write_set(out, some(), {"packed_from": gt.name, "refused": refused}, verify=False)
+    done.refused = refused
+    return done
+
+
+def _check_out(out: Path, gt: Path, images: Path) -> None:
+    """The set's folder is replaced as a whole: it must not hold what the set is made from."""
+    if out.exists() and not out.is_dir():
+        raise OcrkitError(f"{out} is a file: give a new folder for the set")
+    for what in (gt, images):
+        if what.resolve().is_relative_to(out.resolve()):
+            raise OcrkitError(f"{out} holds {what}: give another folder for the set")
+
+
+def _nothing(gt: Path, images: Path, refused: list[tuple[str, str]]) -> str:
+    """Why not a single line could be used, with the commonest reason first."""
+    # "no such file below ..." of a thousand lines is one reason.
+    reasons = Counter(re.split(r"[:(]", reason)[0].strip() for _, reason in refused).most_common(3)
+    told = "; ".join(f"{count} x {reason}" for reason, count in reasons)
+    first = f" (first: {refused[0][0]})" if refused else ""
+    return (
+        f"{gt} has no usable line{f': {told}{first}' if told else ''}. Write one line an image, "
+        f"file<TAB>label, with files below {images}"
+    )
+
+
+class _Folder:
+    """Finds files below a folder by name, in whichever Unicode form the disk keeps it."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self._by_name: dict[str, Path] | None = None
+
+    def find(self, name: str) -> Path:
+        """The file of this name.
+
+        Raises:
+            OcrkitError: outside the folder, missing, or not a file.
+        """
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() and path.is_relative_to(self.root.absolute().as_posix()):
+            path = path.relative_to(self.root.absolute().as_posix())
+        if path.is_absolute() or ".." in path.parts or PureWindowsPath(name).drive:
+            raise OcrkitError(f"the file is outside the images' folder: write it below {self.root}")
+        try:
+            found = self.root / path
+            # macOS writes file names decomposed (NFD): the same to the eye, another string.
+            if not found.exists():
+                found = self._names().get(nfc(path.as_posix()), found)
+            if not found.is_file():
+                what = "this is a folder" if found.is_dir() else "no such file"
+                raise OcrkitError(f"{what}: {path} below {self.root}")
+        except OSError as error:  # such as a name longer than any disk allows
+            raise OcrkitError(f"no such file: {error.strerror}") from None
+        return found
+
+    def _names(self) -> dict[str, Path]:
+        if self._by_name is None:
+            files = (p for p in self.root.rglob("*") if p.is_file())
+            self._by_name = {nfc(p.relative_to(self.root).as_posix()): p for p in files}
+        return self._by_name
+
+
+def _items(
+    lines: list[Line],
+    folder: _Folder,
+    refused: list[tuple[str, str]],
+    watch: Callable[[int, int], None],
+) -> Iterator[Item]:
+    """The lines that can be used, as items; the others go to `refused`."""
+    by_file: dict[str, Line] = {}
+    by_picture: dict[bytes, Line] = {}
+    for done, line in enumerate(lines, start=1):
+        name = f"line {line.number}" + (f" ({_short(line.file)})" if line.file else "")
+        try:
+            yield Item(_image(line, folder, by_file, by_picture), line.label, name)
+        except OcrkitError as error:
+            refused.append((name, str(error)))
+        if done % 100 == 0 or done == len(lines):
+            watch(done, len(lines))
+
+
+def _image(
+    line: Line, folder: _Folder, by_file: dict[str, Line], by_picture: dict[bytes, Line]
+) -> bytes:
+    """The bytes of a line's image.
+
+    Raises:
+        OcrkitError: why the line cannot be used.
+    """
+    if line.wrong:
+        raise OcrkitError(line.wrong)
+    # A label of invisible characters alone (such as a zero-width space) says nothing either.
+    if not any(map(str.isprintable, label_of(line.label))):
+        raise OcrkitError("the label is empty")
+    if not line.file:
+        raise OcrkitError("the line names no file")
+    path = folder.find(line.file)
+    _check_first(by_file, str(path), line, "the file is listed before")
+    try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise OcrkitError(f"the file is enormous ({size // 2**20} MiB): cut it to a line")
+        image = path.read_bytes()
+    except OSError as error:
+        raise OcrkitError(f"the file cannot be read: {error.strerror}") from None
+    picture = decode(image)
+    if min(picture.size) < 2:
+        raise OcrkitError(f"the image is {picture.width} x {picture.height} pixels: no text fits")
+    digest = hashlib.sha256(image).digest()
+    _check_first(by_picture, digest, line, "the same picture came before")
+    return image
+
+
+def _check_first(seen: dict, key: str | bytes, line: Line, said: str) -> None:
+    first = seen.setdefault(key, line)
+    if first is not line:
+        same = label_of(first.label) == label_of(line.label)
+        label = "the same label" if same else f"another label, {_short(first.label)!r}"
+        raise OcrkitError(f"{said}, with {label}: line {first.number}")
+
+
+def _short(text: str, longest: int = 60) -> str:
+    """A name from a file fit to print on one line."""
+    text = re.sub(r"[^\S ]|[\x00-\x1f\x7f]", "?", text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"

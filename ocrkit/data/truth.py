@@ -1,0 +1,111 @@
+"""Reading the file that says what each image says (ground truth, GT), however it was saved."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrkit.errors import OcrkitError
+from ocrkit.hangul import nfc
+
+_FILE = ("file", "filename", "file_name", "image", "path", "파일", "파일명", "파일이름", "이미지")
+_LABEL = ("label", "text", "words", "gt", "라벨", "레이블", "정답", "텍스트", "글자")
+# A file's name may hold spaces: it goes on up to what ends image files, if that is there.
+_SPACED = re.compile(
+    r"(?P<file>.+?\.(?:png|jpe?g|bmp|gif|tiff?|webp)|\S+)\s+(?P<label>.*)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: its number (from 1), the file's name, the label (NFC), or what is wrong with it."""
+
+    number: int
+    file: str = ""
+    label: str = ""
+    wrong: str = ""
+
+
+def read_truth(path: Path) -> list[Line]:
+    """The lines of a GT file, without its header and empty lines.
+
+    A line is `file<TAB>label` or `file label` (the first space after the file's name divides them;
+    commas divide nothing, for labels hold commas). A header row that names the columns (file,
+    label; 파일, 정답; ...) is optional, and needed where there are more than two. UTF-8 with or
+    without BOM, UTF-16 and CP949 are read, with line ends of any system.
+
+    Raises:
+        OcrkitError: the file cannot be read, is no text, or is empty.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise OcrkitError(f"cannot read {path}: {error.strerror}") from None
+    texts = _decode(path, raw)
+    rows = [(n, text) for n, text in enumerate(texts, start=1) if text is None or text.strip()]
+    if not rows:
+        raise OcrkitError(f"{path} is empty: write one line an image, file<TAB>label")
+    columns = _header(rows[0][1])
+    if columns:
+        rows = rows[1:]
+    return [_line(number, text, columns) for number, text in rows]
+
+
+def _decode(path: Path, raw: bytes) -> list[str | None]:
+    """The file's lines; None where one is not in the file's encoding.
+
+    A UTF-8 file with one broken line must not be taken for CP949: most of its bytes would decode,
+    into the wrong syllables. So the lines vote.
+    """
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        try:
+            text = raw.decode("utf-16")
+        except UnicodeDecodeError:
+            raise OcrkitError(f"{path} is broken UTF-16 text: save it as UTF-8") from None
+        return re.split(r"\r\n|\r|\n", text)
+    if b"\0" in raw:
+        raise OcrkitError(f"{path} is no text file: give a file with lines file<TAB>label")
+    lines = raw.removeprefix(b"\xef\xbb\xbf").splitlines()
+    telling = [line for line in lines if not line.isascii()]
+    utf8 = sum(_try(line, "utf-8") is not None for line in telling)
+    encoding = "utf-8" if 2 * utf8 >= len(telling) else "cp949"
+    return [_try(line, encoding) for line in lines]
+
+
+def _try(line: bytes, encoding: str) -> str | None:
+    try:
+        return line.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _header(text: str | None) -> tuple[int, int] | None:
+    """Which columns hold the file and the label, if this line is a header."""
+    names = [nfc(name).strip(' "\ufeff').lower() for name in _split(text or "")]
+    files = [i for i, name in enumerate(names) if name in _FILE]
+    labels = [i for i, name in enumerate(names) if name in _LABEL]
+    return (files[0], labels[0]) if files and labels else None
+
+
+def _split(text: str) -> Sequence[str]:
+    if "\t" in text:
+        return text.split("\t")
+    spaced = _SPACED.fullmatch(text.strip())
+    return (spaced["file"], spaced["label"]) if spaced else (text,)
+
+
+def _line(number: int, text: str | None, columns: tuple[int, int] | None) -> Line:
+    if text is None:
+        return Line(number, wrong="the line is broken text: save the file as UTF-8")
+    fields = [field.strip(" \ufeff") for field in _split(text)]
+    if len(fields) == 1:
+        comma = " (commas divide nothing here)" if "," in text else ""
+        return Line(number, fields[0], wrong=f"nothing divides file and label{comma}: use a tab")
+    if columns and max(columns) >= len(fields):
+        return Line(number, fields[0], wrong="the line has fewer columns than the header")
+    if columns is None and len(fields) > 2:
+        return Line(
+            number, fields[0], wrong="more than two columns: add a header with file and label"
+        )
+    file, label = columns or (0, 1)
+    return Line(number, fields[file], nfc(fields[label]))

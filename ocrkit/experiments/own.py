@@ -1,0 +1,199 @@
+"""Training on a user's own sets: looked at first, then trained, resumable, ready to read."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ocrkit.data.cache import load_pixels
+from ocrkit.data.store import ImageSet
+from ocrkit.errors import OcrkitError
+from ocrkit.experiments.diagnose import diagnose, refuse
+from ocrkit.experiments.presets import Preset
+from ocrkit.files import read_json, write_json
+from ocrkit.hangul import charset as named_charset
+from ocrkit.hangul import nfc
+from ocrkit.labels import charset_of
+from ocrkit.models import Recognizer, load_checkpoint, parse_name, save_checkpoint
+from ocrkit.synth.words import common_syllables, read_words
+from ocrkit.training import RECIPES, Progress, Recipe, Trainer
+from ocrkit.training.losses import make_converter
+from ocrkit.training.precision import find_device
+
+# For a quarter-width model on a laptop; what is larger wants more steps and larger batches.
+OWN_RECIPE = replace(RECIPES["fast"], name="own", steps=6000, batch_size=32, validate_every=500)
+
+
+def find_charset(choice: str, sets: Sequence[ImageSet]) -> str:
+    """The characters that a choice stands for.
+
+    Args:
+        choice: "data" (every character of the sets' labels), "972", "ksx1001", or the path of a
+            text file that holds the characters.
+
+    Raises:
+        OcrkitError: neither a name nor a file, or a file without characters.
+    """
+    if choice == "data":
+        return charset_of(text for images in sets for text in images.texts())
+    path = Path(choice)
+    if not path.is_file():
+        if choice in ("972", "ksx1001"):
+            return named_charset(choice)
+        raise OcrkitError(f"no charset {choice!r}: choose data, 972, ksx1001 or a text file")
+    try:
+        text = nfc(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError):
+        raise OcrkitError(f"cannot read the charset {path}: save it as UTF-8 text") from None
+    return charset_of([text])
+
+
+def preset_charset(preset: Preset) -> str:
+    """The characters that a preset's models know, without drawing its data."""
+    if preset.charset != "pool":
+        return named_charset(preset.charset)
+    return "".join(sorted(common_syllables(read_words(), preset.pool_size)))
+
+
+def train_own(
+    train_sets: Sequence[Path],
+    valid_set: Path | None,
+    model: str,
+    *,
+    charset: str,
+    image_width: int,
+    width: float = 0.25,
+    max_length: int = 25,
+    recipe: Recipe = OWN_RECIPE,
+    seed: int = 1,
+    folder: Path,
+    device: str = "cpu",
+    watch: Callable[[Progress], None] = lambda progress: None,
+    unfit_limit: float = 0.01,
+) -> Path:
+    """Train a model on LMDB sets; each batch has equal parts of each set.
+
+    A run that was stopped goes on where it was; one that is finished is not trained again. With a
+    validation set the best model of all validations is kept, without one the last.
+
+    Args:
+        train_sets, valid_set: folders that `pack` or `ocrkit generate` wrote, or the reference
+            framework's own.
+        charset: the characters (see `find_charset`).
+        width: multiplier of the layers' channels; 1 is the paper's.
+        recipe: its batch size is raised to a multiple of the number of sets.
+        folder: where the checkpoint, `own.json` and, until the end, the training's state go.
+
+    Returns:
+        The checkpoint, for `ocrkit.reading.Reader`.
+
+    Raises:
+        OcrkitError: a finding that stops training (see `diagnose`), another run's folder, an
+            unknown device, a set that cannot be read, a full disk.
+    """
+    found_device = find_device(device)
+    if not train_sets:
+        raise OcrkitError("there is nothing to train on: give at least one set")
+    train = [ImageSet(path) for path in train_sets]
+    valid = ImageSet(valid_set) if valid_set else None
+    refuse(
+        diagnose(
+            train,
+            model,
+            image_width=image_width,
+            max_length=max_length,
+            charset=charset,
+            test=valid,
+            unfit_limit=unfit_limit,
+        )
+    )
+    recipe = replace(recipe, batch_size=-(-recipe.batch_size // len(train)) * len(train))
+    identity = {
+        "model": model,
+        "charset": charset,
+        "image_width": image_width,
+        "width": width,
+        "max_length": max_length,
+        "train": [images.fingerprint() for images in train],
+        "valid": valid.fingerprint() if valid else None,
+    }
+    whole = {**identity, "recipe": asdict(recipe), "seed": seed}
+    folder, checkpoint = Path(folder), Path(folder) / model
+    if _is_finished(folder / "own.json", whole, checkpoint):
+        return checkpoint
+
+    converter = make_converter(parse_name(model).prediction, charset, max_length)
+    torch.manual_seed(seed)
+    network = Recognizer(
+        model,
+        classes=converter.classes,
+        max_length=max_length,
+        image_width=image_width,
+        width=width,
+    )
+    pixels = [load_pixels(images, image_width) for images in train]
+    trainer = Trainer(
+        network,
+        converter,
+        sources=pixels,
+        valid=load_pixels(valid, image_width) if valid else None,
+        recipe=recipe,
+        seed=seed,
+        device=found_device,
+        folder=folder / "state",
+        identity=identity,
+        unfit_limit=unfit_limit,
+    )
+
+    def save(step: int, **about: Any) -> None:
+        sets = [str(images.path.name) for images in train]
+        save_checkpoint(network, checkpoint, charset, trained_on=sets, step=step, **about)
+
+    def keep_best(progress: Progress) -> None:
+        accuracy = progress.valid_accuracy
+        if accuracy is not None and accuracy >= max(h["valid_accuracy"] for h in trainer.history):
+            save(progress.step, valid_accuracy=accuracy)
+        watch(progress)
+
+    result = trainer.run(keep_best)
+    if valid is None or not _is_whole(checkpoint):
+        save(result.steps)
+    told = {
+        "run": whole,
+        "seconds": round(result.seconds, 1),
+        "unfit_share": result.unfit_share,
+        "broken_images": [part.broken for part in pixels],
+        "history": result.history,
+    }
+    write_json(folder / "own.json", told)
+    shutil.rmtree(folder / "state", ignore_errors=True)
+    return checkpoint
+
+
+def _is_finished(note: Path, run: dict[str, Any], checkpoint: Path) -> bool:
+    """Did this very run end here?
+
+    Raises:
+        OcrkitError: another run did.
+    """
+    if not note.exists():
+        return False
+    before = read_json(note).get("run", {})
+    if before != run:
+        other = ", ".join(key for key in run if before.get(key) != run[key])
+        raise OcrkitError(
+            f"{note.parent} holds a finished training with another {other}: choose another folder, "
+            "or move it away"
+        )
+    return _is_whole(checkpoint)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        load_checkpoint(checkpoint)
+    except OcrkitError:
+        return False
+    return True

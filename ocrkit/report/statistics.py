@@ -1,0 +1,253 @@
+"""How sure a number is: spread over seeds, bootstrap intervals, gains, rank correlation.
+
+The bootstrap is hierarchical: it draws anew which seeds were run, then which images were tested.
+It knows an image's result only as a part of the accuracy, so images are drawn as a binomial count
+out of `test_images`. All seeds of a model read the same images: they are drawn once for their
+mean. That two models read the same images is not used, which makes differences between models
+look a little less sure than they are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+
+from ocrkit import published
+from ocrkit.errors import OcrkitError
+from ocrkit.report.rows import by_model, ended_well
+
+# The paper's test set as described: sentences of the five kinds, then single words and single
+# characters. It never says which of them its accuracies belong to, nor the spread over its runs.
+PAPER_SENTENCES = 2_700
+PAPER_MIX = 2_700 + 30_000 + 60_000
+DRAWS = 2_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The accuracies of one source's models with their bootstrap draws.
+
+    Attributes:
+        means: percent, one a model that has a result, in the grid's order.
+        draws: percent, models x draws.
+        seeds: runs averaged, one a model.
+        spread: standard deviation over seeds, points; NaN for one seed.
+        noise: what the draws vary, in words.
+    """
+
+    means: pd.Series
+    draws: pd.DataFrame
+    seeds: pd.Series
+    spread: pd.Series
+    noise: str
+
+
+@dataclass(frozen=True)
+class Gains:
+    """What one option of a stage gains over another, all other stages being equal.
+
+    Attributes:
+        table: one row a pair, indexed by its models' name with "?" for the stage
+            ("?-VGG-BiLSTM-CTC"): gain, low, high (points) and state: "holds" (surely above 0),
+            "fails" (surely below) or "open". The intervals of all pairs together miss with 5 %
+            (Bonferroni).
+        draws: the gains' bootstrap draws, pairs x draws.
+        mean, low, high: the mean gain and its 95 % interval, points.
+    """
+
+    stage: str
+    option: str
+    over: str
+    table: pd.DataFrame
+    draws: pd.DataFrame
+    mean: float
+    low: float
+    high: float
+
+
+def measure(
+    rows: pd.DataFrame | None, images: int | None = None, draws: int = DRAWS, seed: int = 0
+) -> Measured:
+    """Mean accuracies of the models, and how they might have come out.
+
+    Args:
+        rows: result rows (`runs.csv`), a frame of `ocrkit.published`, or None.
+        images: test images behind each accuracy of a published frame (None: not varied); result
+            rows say it themselves in `test_images`.
+        draws: bootstrap draws.
+
+    A model's seeds are drawn with replacement, and their deviations from the mean stretched by
+    sqrt(k / (k - 1)), for a plain bootstrap over k seeds shows a variance too small by that. A
+    model with one seed borrows the pooled spread of those with several; where no model has
+    several, the noise of seeds cannot be seen, and `noise` says so.
+
+    Raises:
+        OcrkitError: unknown models or mixed presets, as `rows.by_model`.
+    """
+    merged = by_model(rows).dropna(subset="accuracy_percent").set_index("model")
+    runs = {name: ([row], images) for name, row in merged["accuracy_percent"].items()}
+    if rows is not None and "accuracy_percent" not in rows and len(merged):
+        runs = _runs(rows)
+    spread = {name: np.std(scores, ddof=1) for name, (scores, _) in runs.items() if len(scores) > 1}
+    pooled = float(np.sqrt(np.mean(np.square(list(spread.values()))))) if spread else 0.0
+    grid = list(published.model_names())
+    drawn = {
+        # A stream of its own for each model: which others have a result changes nothing.
+        name: _draw(*runs[name], pooled, draws, np.random.default_rng([seed, grid.index(name)]))
+        for name in merged.index
+    }
+    return Measured(
+        means=merged["accuracy_percent"],
+        draws=pd.DataFrame(np.array([*drawn.values()]).reshape(-1, draws), merged.index),
+        seeds=merged["seeds"].astype(int),
+        spread=pd.Series(spread, dtype=float).reindex(merged.index),
+        noise=_noise(bool(spread), [count for _, count in runs.values()]),
+    )
+
+
+def interval(draws: np.ndarray | pd.Series, level: float = 0.95) -> tuple[float, float]:
+    """The percentile interval of bootstrap draws (NaN for none)."""
+    if not len(draws):
+        return float("nan"), float("nan")
+    low, high = np.quantile(np.asarray(draws), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def normal_interval(value: float, draws: np.ndarray, level: float) -> tuple[float, float]:
+    """The value and so many bootstrap standard errors to each side as a normal curve needs.
+
+    For levels far out, where a percentile of a few thousand draws would itself be a matter of
+    luck.
+    """
+    reach = NormalDist().inv_cdf((1 + level) / 2) * float(np.std(draws))
+    return value - reach, value + reach
+
+
+def intervals(rows: pd.DataFrame | None) -> pd.DataFrame:
+    """Columns model, seeds, accuracy_percent, sd_over_seeds, low_95, high_95; the best first."""
+    measured = measure(rows)
+    bounds = [interval(measured.draws.loc[name]) for name in measured.means.index]
+    table = pd.DataFrame(
+        {
+            "seeds": measured.seeds.astype(str),
+            "accuracy_percent": measured.means,
+            "sd_over_seeds": measured.spread,
+            "low_95": [low for low, _ in bounds],
+            "high_95": [high for _, high in bounds],
+        }
+    )
+    table = table.rename_axis("model").reset_index()
+    return table.sort_values("accuracy_percent", ascending=False, ignore_index=True)
+
+
+def stage_contrast(
+    measured: Measured,
+    stage: str,
+    option: str,
+    over: str,
+    where: Mapping[str, str] | None = None,
+) -> Gains:
+    """Gains of `option` over `over`, pair by pair and on average.
+
+    Args:
+        stage: a column of `published.STAGES`.
+        where: only pairs with these options of other stages, such as {"prediction": "Attn"}.
+
+    Raises:
+        OcrkitError: no such stage.
+    """
+    if stage not in published.STAGES:
+        raise OcrkitError(f"no stage is called {stage!r}: use one of {', '.join(published.STAGES)}")
+    place = published.STAGES.index(stage)
+    pairs = {}
+    for name in measured.means.index:
+        parts = name.split("-")
+        rival = "-".join([*parts[:place], over, *parts[place + 1 :]])
+        wanted = all(parts[published.STAGES.index(s)] == o for s, o in (where or {}).items())
+        if parts[place] == option and rival in measured.means.index and wanted:
+            pairs["-".join([*parts[:place], "?", *parts[place + 1 :]])] = (name, rival)
+    firsts, seconds = [a for a, _ in pairs.values()], [b for _, b in pairs.values()]
+    gain = measured.means[firsts].to_numpy() - measured.means[seconds].to_numpy()
+    drawn = measured.draws.loc[firsts].to_numpy() - measured.draws.loc[seconds].to_numpy()
+    level = 1 - 0.05 / max(len(pairs), 1)
+    bounds = [normal_interval(*pair, level) for pair in zip(gain, drawn, strict=True)]
+    table = pd.DataFrame(
+        {"gain": gain, "low": [low for low, _ in bounds], "high": [high for _, high in bounds]},
+        index=list(pairs),
+        dtype=float,
+    )
+    table["state"] = np.select([table["low"] > 0, table["high"] < 0], ["holds", "fails"], "open")
+    mean = interval(drawn.mean(axis=0) if len(pairs) else [])
+    draws = pd.DataFrame(drawn, table.index)
+    return Gains(stage, option, over, table, draws, float(table["gain"].mean()), *mean)
+
+
+def rank_correlation(
+    ours: pd.DataFrame | None, paper: pd.DataFrame | None = None, seed: int = 0
+) -> tuple[float, float, float, int]:
+    """Spearman's rank correlation of our accuracies with the paper's.
+
+    Args:
+        ours: result rows.
+        paper: `published.figures()`, or None for it.
+
+    Returns:
+        rho, the low and high end of its 95 % bootstrap interval, and the number of shared models.
+        The bootstrap draws models with replacement; the noise of seeds and images needs no draws
+        of its own, for it is in each model's accuracy already. All NaN but the number for fewer
+        than three shared models, or where one side is constant.
+    """
+    sides = [by_model(ours), by_model(published.figures() if paper is None else paper)]
+    scores = [rows.set_index("model")["accuracy_percent"] for rows in sides]
+    pairs = pd.concat(scores, axis=1, keys=["ours", "paper"]).astype(float).dropna()
+    if len(pairs) < 3 or (pairs.nunique() == 1).any():
+        return float("nan"), float("nan"), float("nan"), len(pairs)
+    picks = np.random.default_rng(seed).integers(len(pairs), size=(len(pairs), DRAWS))
+    here, there = pairs["ours"].to_numpy(), pairs["paper"].to_numpy()
+    rho = _spearman(here[:, None], there[:, None]).item()
+    rhos = _spearman(here[picks], there[picks])
+    # A draw of one single model, or of ties alone, has no order to compare.
+    return rho, *interval(rhos[np.isfinite(rhos)]), len(pairs)
+
+
+def _spearman(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Spearman's rho of each column of two (models, draws) arrays; ties get their mean rank."""
+    a, b = (pd.DataFrame(x).rank().to_numpy() - (len(x) + 1) / 2 for x in (one, other))
+    size = np.sqrt((a**2).sum(0) * (b**2).sum(0))
+    return np.divide((a * b).sum(0), size, out=np.full(a.shape[1], np.nan), where=size > 0)
+
+
+def _runs(rows: pd.DataFrame) -> dict[str, tuple[list[float], int | None]]:
+    """For each model its accuracies, one a seed, and the images behind each of them."""
+    # A run tried again after a failure counts once, with its last result.
+    good = rows[ended_well(rows)].drop_duplicates(["model", "seed"], keep="last")
+    runs = {}
+    for name, group in good.groupby("model"):
+        counts = group["test_images"].dropna() if "test_images" in group else []
+        scores = group["accuracy"].astype(float).tolist()
+        runs[name] = (scores, int(min(counts)) if len(counts) else None)
+    return runs
+
+
+def _draw(
+    scores: list[float], images: int | None, pooled: float, draws: int, rng: np.random.Generator
+) -> np.ndarray:
+    mean, k = float(np.mean(scores)), len(scores)
+    if k > 1:
+        deviations = np.asarray(scores)[rng.integers(k, size=(draws, k))].mean(1) - mean
+        expected = mean + deviations * np.sqrt(k / (k - 1))
+    else:
+        expected = mean + pooled * rng.standard_normal(draws)
+    expected = expected.clip(0, 100)
+    return 100 * rng.binomial(images, expected / 100) / images if images else expected
+
+
+def _noise(seeds: bool, images: list[int | None]) -> str:
+    known = [count for count in images if count]
+    parts = (["seeds"] if seeds else []) + ([f"{min(known):,} test images"] if known else [])
+    unseen = [] if seeds else ["seeds"]
+    unseen += [] if known else ["test images"]
+    said = " and ".join(parts) or "nothing"
+    return f"counted: the noise of {said}" + (f"; not of {' or '.join(unseen)}" if unseen else "")

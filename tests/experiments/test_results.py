@@ -1,0 +1,95 @@
+"""Rows and curves: written one by one, put together, read back."""
+
+import pandas as pd
+import pytest
+
+from ocrkit.experiments import results
+from ocrkit.experiments.grid import Run
+from ocrkit.experiments.results import (
+    COLUMNS,
+    assemble,
+    read_results,
+    read_row,
+    reference_seconds,
+    row_path,
+    write_row,
+)
+
+GOOD, BAD = Run("None-VGG-None-CTC", 1), Run("TPS-VGG-None-CTC", 2)
+ROWS = {
+    GOOD: {
+        **{"model": GOOD.model, "transformation": "None", "feature": "VGG", "sequence": "None"},
+        **{"prediction": "CTC", "seed": 1, "status": "ok", "error": "", "train_seconds": 12.5},
+        "accuracy": 95.25,
+        "history": [{"step": 5, "valid_accuracy": 10.0}, {"step": 10, "valid_accuracy": 20.0}],
+    },
+    BAD: {
+        **{"model": BAD.model, "transformation": "TPS", "seed": 2, "status": "failed"},
+        "error": 'OcrkitError: the loss became nan, "quoted", 한글\nand more',
+    },
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for run, row in ROWS.items():
+        write_row(tmp_path, run, row)
+    return tmp_path
+
+
+def test_a_row_comes_back(folder):
+    assert read_row(folder, GOOD) == ROWS[GOOD]
+    assert read_row(folder, Run("None-VGG-None-CTC", 9)) is None
+    assert row_path(folder, GOOD) == folder / "rows" / "None-VGG-None-CTC-s1.json"
+
+
+def test_a_broken_row_is_named(folder, refused):
+    row_path(folder, GOOD).write_text("{", encoding="utf-8")
+    with refused(r"None-VGG-None-CTC-s1\.json is broken"):
+        read_row(folder, GOOD)
+
+
+def test_rows_and_curves_are_put_together(folder):
+    table, curves = assemble(folder)
+    assert list(table.columns) == list(COLUMNS)
+    assert list(table["model"]) == [GOOD.model, BAD.model]
+    assert list(table["status"]) == ["ok", "failed"]
+    assert curves[["model", "seed", "step", "valid_accuracy"]].values.tolist() == [
+        [GOOD.model, 1, 5, 10.0],
+        [GOOD.model, 1, 10, 20.0],
+    ]
+
+
+def test_what_is_written_reads_back(folder):
+    assemble(folder)
+    table, curves = read_results(folder)
+    # A stage called "None" is no missing value; a missing accuracy is.
+    assert list(table["transformation"]) == ["None", "TPS"]
+    assert table["sequence"][0] == "None"
+    assert table["accuracy"][0] == 95.25
+    assert pd.isna(table["accuracy"][1])
+    assert table["error"][1] == ROWS[BAD]["error"]
+    assert list(curves["step"]) == [5, 10]
+
+
+def test_nothing_has_ended(tmp_path):
+    assert read_results(tmp_path) is None
+    table, curves = assemble(tmp_path)
+    assert (len(table), len(curves)) == (0, 0)
+    assert list(table.columns) == list(COLUMNS)
+
+
+def test_columns_are_those_that_reports_read():
+    assert len(set(COLUMNS)) == len(COLUMNS)
+    assert {"accuracy_five", "norm_ed_icdar", "norm_ed_fork_sum", "latency_n"} <= set(COLUMNS)
+
+
+def test_the_eta_knows_the_reference_run(folder, monkeypatch):
+    assemble(folder)
+    monkeypatch.setattr(results, "resource", lambda *parts: folder / parts[-1])
+    # A failed run has no seconds, and must not spoil the others'.
+    assert reference_seconds("mini") == {GOOD.model: 12.5}
+
+
+def test_no_reference_run():
+    assert reference_seconds("no such preset") == {}

@@ -1,0 +1,35 @@
+"""The map of the notebooks and their tables."""
+
+import nbformat
+import pandas as pd
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from ocrkit.errors import OcrkitError
+from ocrkit.notebooks import contents, show
+
+
+def test_contents_reads_title_and_minutes_and_leaves_solutions_out(tmp_path):
+    (tmp_path / "solutions").mkdir()
+    for name, title, call in [
+        ("01_second.ipynb", "# 01 · Second thing\n\nMore.", "begin(2.5, smoke=SMOKE)"),
+        ("00_first.ipynb", "# First", "begin(minutes=1, smoke=SMOKE);"),
+        ("solutions/00_solutions.ipynb", "# Solutions", "begin(minutes=9)"),
+    ]:
+        book = new_notebook(cells=[new_markdown_cell(title), new_code_cell(call)])
+        nbformat.write(book, tmp_path / name)
+    assert contents(tmp_path).to_numpy().tolist() == [
+        ["00_first.ipynb", "First", 1.0],
+        ["01_second.ipynb", "Second thing", 2.5],
+    ]
+
+
+def test_contents_of_an_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(OcrkitError, match="no notebooks"):
+        contents(tmp_path)
+
+
+def test_show_puts_words_left_and_numbers_right():
+    table = show(pd.DataFrame({"what": ["<b>"], "accuracy_percent": [12.345]})).data
+    assert 'text-align: left; vertical-align: top">&lt;b&gt;</td>' in table
+    assert '<td class="num">12.3' in table

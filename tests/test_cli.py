@@ -1,0 +1,315 @@
+"""Every command as a person types it: what it prints, how it ends, what it says when it cannot."""
+
+import csv
+import io
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocrkit import cli
+from ocrkit.data.store import ImageSet, Item, write_set
+from ocrkit.models import MODEL_NAMES
+
+GOLDEN = Path(__file__).parent / "golden" / "parameters_24.csv"
+COMMANDS = (
+    *("doctor", "models", "generate", "sweep", "train", "evaluate", "report", "promote", "read"),
+    "notebooks",
+)
+MODEL = "None-VGG-None-CTC"
+
+
+@pytest.fixture
+def here(trained, monkeypatch) -> Path:
+    monkeypatch.chdir(trained)
+    return trained
+
+
+@pytest.fixture
+def checkpoint(here) -> Path:
+    return Path("runs/smoke/checkpoints") / f"{MODEL}-s1"
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(ocrkit, command):
+    code, text, _ = ocrkit(command, "--help")
+    assert code == 0
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    assert f"ocrkit {command}" in lines[0]
+    assert lines[1].endswith((".", ",")) or len(lines[1]) > 40  # a sentence under the usage
+    own = [c for c in cli.app.registered_commands if c.callback.__name__ == command]
+    assert own[0].callback.__doc__.splitlines()[0].rstrip(".")[:30] in text
+
+
+def test_the_help_lists_every_command(ocrkit):
+    assert {c.callback.__name__ for c in cli.app.registered_commands} == set(COMMANDS)
+    code, text, _ = ocrkit("--help")
+    assert code == 0
+    assert all(command in text for command in COMMANDS)
+    assert "24 models" in text
+
+
+# models, doctor
+
+
+def test_models_as_csv_are_the_golden_table(ocrkit):
+    code, text, complaint = ocrkit("models", "--format", "csv")
+    assert (code, complaint) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    with GOLDEN.open(encoding="utf-8") as golden:
+        expected = list(csv.DictReader(golden))
+    columns = ["transformation", "feature", "sequence", "prediction", "parameters"]
+    assert list(rows[0])[:5] == list(expected[0]) == columns
+    assert [{c: row[c] for c in columns} for row in rows] == expected
+    for row in rows:
+        assert int(row["parameters"]) == sum(int(row[f"params_{stage}"]) for stage in columns[:4])
+
+
+def test_models_as_a_table(ocrkit, monkeypatch):
+    stages = dict.fromkeys(("transformation", "feature", "sequence", "prediction"), 10)
+    monkeypatch.setattr("ocrkit.experiments.grid.count_parameters", lambda *_: stages)
+    code, text, _ = ocrkit("models")
+    assert code == 0
+    assert all(name in text for name in MODEL_NAMES)
+
+
+def test_models_in_another_format(complains):
+    assert "unknown format 'xml': choose table or csv" in complains("models", "--format", "xml")
+
+
+def test_doctor(ocrkit, monkeypatch):
+    findings = [("torch", True, "2.0"), ("disk", True, "9 GiB free")]
+    monkeypatch.setattr("ocrkit.doctor.examine", lambda folder: findings)
+    code, text, _ = ocrkit("doctor")
+    assert code == 0
+    assert [line.split()[:2] for line in text.splitlines()] == [["ok", "torch"], ["ok", "disk"]]
+    findings.append(("fonts", False, "none"))
+    code, text, _ = ocrkit("doctor")
+    assert code == 1
+    assert text.splitlines()[-1].split() == ["!!", "fonts", "none"]
+
+
+# generate, train, sweep
+
+
+def test_generate_and_the_same_again(here, ocrkit, tmp_path):
+    # What `train` drew is there; another word list is other data, in another place.
+    code, text, _ = ocrkit("generate", "--preset", "smoke", "--workers", 1)
+    assert code == 0
+    assert "40 syllables; fingerprint" in text
+    words = tmp_path / "words.txt"
+    words.write_text("\n".join(f"{a}{b}" for a in "가나다라마바사" for b in "하호후히"), "utf-8")
+    place = ["--preset", "smoke", "--workers", 1, "--out", tmp_path / "mine"]
+    code, other, _ = ocrkit("generate", *place, "--words", words)
+    assert code == 0
+    assert "11 syllables" in other
+    assert set("".join(ImageSet(tmp_path / "mine" / "test-basic").texts())) <= set(
+        "가나다라마바사하호후히"
+    )
+
+
+def test_train_left_a_row_and_a_checkpoint(here, checkpoint):
+    assert checkpoint.with_name(f"{checkpoint.name}.safetensors").is_file()
+    with Path("runs/smoke/runs.csv").open(encoding="utf-8") as rows:
+        (row,) = csv.DictReader(rows)
+    assert (row["model"], row["status"], row["preset"]) == (MODEL, "ok", "smoke")
+    assert float(row["latency_1_ms_median"]) > 0
+    assert Path("runs/smoke/curves.csv").read_text(encoding="utf-8").count(MODEL) == 1
+
+
+def test_a_sweep_of_what_is_done_does_nothing_twice(here, ocrkit):
+    row = Path(f"runs/smoke/rows/{MODEL}-s1.json")
+    before = row.stat().st_mtime_ns
+    code, text, _ = ocrkit("sweep", "-p", "smoke", "-m", MODEL, "--workers", 1)
+    assert code == 0
+    assert "1 of 1 runs" in text
+    assert row.stat().st_mtime_ns == before
+
+
+def test_a_sweep_with_failures_says_which(here, complains, monkeypatch, tmp_path):
+    monkeypatch.setattr("ocrkit.experiments.runner.sweep", lambda *_: None)
+    said = complains("sweep", "-p", "smoke", "-m", "TPS-VGG-None-CTC", "--out", tmp_path)
+    assert "failed, and tried again next time: TPS-VGG-None-CTC-s1" in said
+
+
+def test_an_unknown_model_suggests_the_nearest(complains):
+    assert "did you mean TPS-VGG-BiLSTM-Attn?" in complains("train", "tps-vgg-bilstm-atn")
+    assert "did you mean None-RCNN-None-CTC?" in complains("sweep", "-m", "None-RCN-None-CTC")
+
+
+@pytest.mark.parametrize("command", ["generate", "sweep", "report", "promote"])
+def test_an_unknown_preset_names_the_known(complains, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    assert "choose one of smoke, mini, paper-v1, paper-v2" in complains(command, "-p", "huge")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("device", "said"), [("gpu", "unknown device 'gpu'"), ("cuda", "there is no cuda here")]
+)
+def test_a_device_that_is_not_there(complains, tmp_path, monkeypatch, device, said):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    assert said in complains("train", MODEL, "-p", "smoke", "--device", device)
+    assert list(tmp_path.iterdir()) == []  # before anything was drawn
+
+
+def test_ctrl_c_says_that_nothing_is_lost(here, ocrkit, monkeypatch, tmp_path):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ocrkit.experiments.runner.sweep", stopped)
+    code, _, complaint = ocrkit("sweep", "-p", "smoke", "-m", MODEL, "--out", tmp_path)
+    assert code == 130
+    assert "goes on from where it was" in complaint
+    assert "Traceback" not in complaint
+
+
+def test_a_missing_argument_shows_the_usage(ocrkit):
+    code, _, complaint = ocrkit("train")
+    assert code == 2
+    assert "Usage: ocrkit train" in complaint
+
+
+# evaluate, report, promote
+
+
+def test_evaluate_scores_sets(checkpoint, ocrkit):
+    sets = [f"data/generated/smoke/test-{kind}" for kind in ("basic", "blur")]
+    code, text, complaint = ocrkit("evaluate", checkpoint, *sets)
+    assert (code, complaint) == (0, "")
+    assert MODEL in text
+    assert "test-basic" in text
+    assert "test-blur" in text
+
+
+def test_evaluate_says_what_it_cannot_count(checkpoint, ocrkit, tmp_path):
+    good = ImageSet("data/generated/smoke/test-basic").image_bytes(0)
+    content = [Item(good, "뷁"), Item(good, "가"), Item(b"junk", "나")]
+    write_set(tmp_path / "[mine]", content, verify=False)
+    code, _, complaint = ocrkit("evaluate", checkpoint, tmp_path / "[mine]")
+    assert code == 0
+    outside, broken = complaint.splitlines()
+    assert "[mine]: 1 of 2 labels hold characters outside" in outside
+    assert "[mine]: image 2 left out: the image does not decode" in broken
+
+
+def test_evaluate_of_nothing(checkpoint, complains, tmp_path):
+    assert "is missing" in complains("evaluate", tmp_path / "gone", tmp_path)
+    assert "has no data.mdb" in complains("evaluate", checkpoint, tmp_path)
+
+
+def test_report_prints_both_tables_and_writes_the_page(here, ocrkit, tmp_path):
+    shutil.copytree("runs/smoke/rows", tmp_path / "rows")
+    code, text, _ = ocrkit("report", "-p", "smoke", "--out", tmp_path)
+    assert code == 0
+    assert "Table 1" in text
+    assert "Table 2" in text
+    assert "88.24" in text
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert MODEL in page
+    assert "<table>" in page
+
+
+def test_report_and_promote_without_a_run(complains, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ocrkit.report.build.reference_results", lambda preset: None)
+    assert "start one with `ocrkit sweep -p smoke`" in complains("report", "-p", "smoke")
+    assert "no run in" in complains("promote", "-p", "smoke")
+
+
+def test_a_part_of_the_grid_is_not_promoted(here, complains):
+    said = complains("promote", "-p", "smoke")
+    assert "not promoted, 23 models are missing" in said
+    assert not Path("data/results").exists()
+    assert not Path("figures").exists()
+
+
+# read
+
+
+def test_read_prints_path_text_and_confidence(checkpoint, ocrkit, tmp_path):
+    image = tmp_path / "a rather long path, longer than a terminal is wide" / ("x" * 60) / "[s].jpg"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(ImageSet("data/generated/smoke/test-basic").image_bytes(0))
+    code, text, complaint = ocrkit("read", checkpoint, image)
+    assert code == 0
+    (line,) = text.splitlines()
+    path, read, confidence = line.split("\t")
+    assert path == str(image)
+    assert len(read) <= 15
+    assert 0 <= float(confidence) <= 1
+    assert f"{MODEL} knows 40 syllables" in complaint.splitlines()[0]
+
+
+def test_read_refuses_a_page_and_a_text_file_and_reads_the_rest(checkpoint, ocrkit, tmp_path):
+    odd = tmp_path / "odd[" / "b].png"  # what looks like markup must not be taken for it
+    odd.parent.mkdir()
+    odd.write_text("이것은 글입니다", encoding="utf-8")
+    page = tmp_path / "page.png"
+    Image.fromarray(np.full((1100, 800), 255, np.uint8)).save(page)
+    good = tmp_path / "good.jpg"
+    good.write_bytes(ImageSet("data/generated/smoke/test-basic").image_bytes(0))
+    code, text, complaint = ocrkit("read", checkpoint, odd, page, good)
+    assert code == 1
+    assert [line.split("\t")[0] for line in text.splitlines()] == [str(good)]
+    lines = complaint.splitlines()
+    assert lines[1] == f"{odd}: the image does not decode: this is no picture file"
+    assert lines[2].startswith(f"{page}: the image is 800 x 1100 pixels, higher than wide")
+    code, text, complaint = ocrkit("read", checkpoint, page, "--force")
+    assert (code, len(text.splitlines())) == (0, 1)
+    assert "cut the page into lines" in complaint
+
+
+def test_errors_keep_brackets_and_stay_on_one_line(complains, tmp_path):
+    gone = tmp_path / "[bold]" / ("long" * 30) / "[/x]"
+    assert str(gone) in complains("read", gone, "a.png")
+
+
+# notebooks
+
+
+@pytest.fixture
+def notebook(tmp_path, monkeypatch) -> Path:
+    """A project with one notebook in it."""
+    book = nbformat.v4.new_notebook(metadata={"language_info": {"name": "python"}})
+    parameters = nbformat.v4.new_code_cell("SMOKE = False", metadata={"tags": ["parameters"]})
+    book.cells = [parameters, nbformat.v4.new_code_cell("print('smoke' if SMOKE else 'whole')")]
+    path = tmp_path / "notebooks" / "00_one.ipynb"
+    path.parent.mkdir()
+    nbformat.write(book, path)
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def test_notebooks_are_run_and_saved(notebook, ocrkit):
+    before = notebook.read_text(encoding="utf-8")
+    code, text, _ = ocrkit("notebooks", "--smoke")
+    assert code == 0
+    assert "00_one.ipynb" in text
+    assert notebook.read_text(encoding="utf-8") == before
+    assert ocrkit("notebooks", "00")[0] == 0
+    (output,) = nbformat.read(notebook, as_version=4).cells[-1].outputs
+    assert output.text == "whole\n"
+
+
+def test_no_notebooks(complains, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "no notebooks in notebooks" in complains("notebooks")
+
+
+def test_python_m_ocrkit_is_ocrkit(monkeypatch, capsys):
+    import runpy
+
+    monkeypatch.setattr(sys, "argv", ["ocrkit", "--help"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("ocrkit", run_name="__main__", alter_sys=False)
+    assert not end.value.code
+    assert "doctor" in capsys.readouterr().out

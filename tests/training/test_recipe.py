@@ -1,0 +1,88 @@
+"""Recipes: the paper's as written, ours, and the schedule by hand."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ocrkit.training.recipe import RECIPES, Recipe, make_optimizer, make_schedule
+
+TOY = Recipe("toy", "adamw", 1e-2, steps=100, batch_size=2, one_cycle=True, weight_decay=0.1)
+
+
+def model() -> torch.nn.Module:
+    made = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
+    made[1].bias.requires_grad = False
+    return made
+
+
+def rates(recipe: Recipe) -> list[float]:
+    """The learning rate of each step."""
+    optimizer = make_optimizer(recipe, model())
+    schedule, found = make_schedule(recipe, optimizer), []
+    for _ in range(recipe.steps):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return found
+
+
+def test_the_papers_recipe():
+    recipe = RECIPES["2019"]
+    assert (recipe.steps, recipe.batch_size, recipe.grad_clip) == (300_000, 192, 5.0)
+    assert (recipe.validate_every, recipe.precision) == (2000, "fp32")
+    optimizer = make_optimizer(recipe, model())
+    assert isinstance(optimizer, torch.optim.Adadelta)
+    options = optimizer.param_groups[0]
+    assert (options["lr"], options["rho"], options["eps"]) == (1.0, 0.95, 1e-8)
+    assert options["weight_decay"] == 0
+    assert make_schedule(recipe, optimizer) is None
+
+
+def test_the_fast_recipe_takes_fewer_steps():
+    fast, old = RECIPES["fast"], RECIPES["2019"]
+    assert fast.steps <= old.steps / 10
+    assert isinstance(make_optimizer(fast, model()), torch.optim.AdamW)
+    assert (fast.one_cycle, fast.precision) == (True, "auto")
+
+
+def test_adadelta_by_hand():
+    # Zeiler (2012), algorithm 1, with a gradient of 2: the first step is
+    # sqrt(eps) / sqrt(0.05 * 2^2 + eps) * 2.
+    weight = torch.nn.Parameter(torch.tensor([1.0]))
+    module = torch.nn.Module()
+    module.weight = weight
+    optimizer = make_optimizer(RECIPES["2019"], module)
+    (2 * weight).sum().backward()
+    optimizer.step()
+    step = math.sqrt(1e-8) / math.sqrt(0.05 * 4 + 1e-8) * 2
+    assert weight.item() == pytest.approx(1 - step, abs=1e-7)
+
+
+def test_decay_pulls_on_matrices_alone():
+    made = model()
+    matrices, vectors = make_optimizer(TOY, made).param_groups
+    assert [p.ndim for p in matrices["params"]] == [2]
+    assert matrices["weight_decay"] == 0.1
+    assert {p.ndim for p in vectors["params"]} == {1}
+    assert vectors["weight_decay"] == 0
+    # Every trainable parameter once, the frozen one not at all.
+    held = [id(p) for group in (matrices, vectors) for p in group["params"]]
+    assert sorted(held) == sorted(id(p) for p in made.parameters() if p.requires_grad)
+
+
+def test_one_cycle_rises_to_its_peak_and_falls_to_nothing():
+    found = rates(TOY)
+    peak = found.index(max(found))
+    assert found[0] == pytest.approx(1e-2 / 25)
+    assert max(found) == pytest.approx(1e-2, rel=0.02)
+    assert 12 <= peak <= 17  # 15 % of 100 steps
+    assert found[: peak + 1] == sorted(found[: peak + 1])
+    assert found[peak:] == sorted(found[peak:], reverse=True)
+    assert found[-1] < 1e-2 / 1000
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_the_shortest_runs_have_a_schedule(steps):
+    assert len(rates(replace(TOY, steps=steps))) == steps

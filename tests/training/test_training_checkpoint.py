@@ -1,0 +1,191 @@
+"""A run that was killed and resumed is the run that was not; broken checkpoints are noticed."""
+
+import math
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from toys import ATTN, CTC, RECIPE, toy_model, toy_trainer
+
+from ocrkit.training import Trainer
+from ocrkit.training.checkpoint import load_state, random_state, save_state, set_random_state
+
+HERE = Path(__file__).parent
+
+
+def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {k: v.clone() for k, v in trainer.model.state_dict().items()}
+
+
+def assert_equal(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
+    """Equal to the last bit."""
+    assert ours.keys() == theirs.keys()
+    different = [key for key in ours if not torch.equal(ours[key], theirs[key])]
+    assert different == []
+
+
+def without_clocks(history: list[dict]) -> list[dict]:
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in history]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted() -> dict[str, tuple[dict, list[dict]]]:
+    """Weights and history of runs that nobody stopped and that saved nothing."""
+    torch.set_num_threads(1)
+    found = {}
+    for name in (CTC, ATTN):
+        trainer = toy_trainer(name)
+        start = weights(trainer)
+        result = trainer.run()
+        moved = [k for k, v in weights(trainer).items() if not torch.equal(v, start[k])]
+        assert len(moved) > len(start) / 2, "a toy that does not learn proves nothing"
+        found[name] = (weights(trainer), result.history)
+    return found
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory) -> Path:
+    """Folders of runs that were ended by SIGKILL."""
+    folder = tmp_path_factory.mktemp("killed")
+    command = [sys.executable, HERE / "killed_runs.py", folder]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return folder
+
+
+@pytest.mark.parametrize("name", [CTC, ATTN])
+@pytest.mark.parametrize("moment", ["step", "save"])
+def test_killed_and_resumed_is_bit_identical(killed, uninterrupted, name, moment):
+    folder, seen = killed / moment / name, []
+    assert load_state(folder)["step"] == 4
+    trainer = toy_trainer(name, folder)
+    result = trainer.run(lambda progress: seen.append(progress.step))
+    assert seen == [5, 6, 7, 8]
+    assert (result.steps, result.images) == (8, 32)
+    assert_equal(weights(trainer), uninterrupted[name][0])
+    assert without_clocks(result.history) == without_clocks(uninterrupted[name][1])
+
+
+@pytest.mark.parametrize("stop", [1, 3, 7])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        replace(RECIPE, precision="bf16"),
+        replace(RECIPE, optimizer="adadelta", learning_rate=1.0, one_cycle=False),
+    ],
+    ids=["bf16", "adadelta"],
+)
+def test_stopped_by_hand_and_resumed(tmp_path, recipe, stop):
+    whole = toy_trainer(CTC, recipe=recipe)
+    whole.run()
+
+    def watch(progress) -> None:
+        if progress.step == stop + 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        toy_trainer(CTC, tmp_path, recipe=recipe).run(watch)
+    # Whatever happened to the process's random numbers meanwhile does not count.
+    torch.manual_seed(1234)
+    trainer = toy_trainer(CTC, tmp_path, recipe=recipe)
+    assert trainer.run().steps == 8
+    assert_equal(weights(trainer), weights(whole))
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path, uninterrupted):
+    toy_trainer(CTC, tmp_path).run()
+    trainer, seen = toy_trainer(CTC, tmp_path), []
+    result = trainer.run(seen.append)
+    assert seen == []
+    assert_equal(weights(trainer), uninterrupted[CTC][0])
+    assert without_clocks(result.history) == without_clocks(uninterrupted[CTC][1])
+    assert math.isfinite(result.final_loss)
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def flip(data: bytes) -> bytes:
+    """One bit, in the middle, where the weights lie: torch alone would not notice."""
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+DAMAGES = [cut, flip, lambda data: b"", lambda data: b"PK no archive", lambda data: b"\x80\x02]q."]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, uninterrupted, damage):
+    def watch(progress) -> None:
+        if progress.step == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        toy_trainer(CTC, tmp_path).run(watch)
+    (tmp_path / "last.pt").write_bytes(damage((tmp_path / "last.pt").read_bytes()))
+    assert load_state(tmp_path)["step"] == 4
+    trainer = toy_trainer(CTC, tmp_path)
+    trainer.run()
+    assert_equal(weights(trainer), uninterrupted[CTC][0])
+
+
+def test_nothing_left_to_go_on_from(tmp_path, refused):
+    assert load_state(tmp_path) is None
+    for step in (1, 2):
+        save_state(tmp_path, {"step": step})
+    for name in ("last.pt", "before.pt"):
+        (tmp_path / name).write_bytes(b"junk")
+    with refused(r"no checkpoint in .* can be read \(last.pt: .*; before.pt: .*delete it"):
+        load_state(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"seed": 6}, "seed"),
+        ({"recipe": replace(RECIPE, steps=9)}, "recipe"),
+        ({"identity": {"model": "another"}}, "model"),
+        ({"identity": {"model": CTC, "dataset": "f00d"}}, "dataset"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, changes, named, refused):
+    toy_trainer(CTC, tmp_path, recipe=replace(RECIPE, steps=1), valid=None).run()
+    recipe = {"recipe": replace(RECIPE, steps=1)}
+    trainer = toy_trainer(CTC, tmp_path, **{**recipe, **changes})
+    before = weights(trainer)
+    with refused(rf"is of another run \(other {named}\)"):
+        trainer.run()
+    assert_equal(weights(trainer), before)
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_checkpoint(tmp_path, refused):
+    save_state(tmp_path, {"step": 1})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # no file may grow beyond
+    try:
+        with refused(r"cannot write .*last\.pt"):
+            save_state(tmp_path, {"step": 2, "big": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert load_state(tmp_path) == {"step": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_random_numbers_go_on_where_they_were():
+    torch.manual_seed(3)
+    state = random_state()
+    drawn = torch.rand(5)
+    set_random_state(state)
+    assert torch.equal(torch.rand(5), drawn)
+
+
+def test_toy_models_start_alike():
+    assert_equal(toy_model().state_dict(), toy_model().state_dict())
