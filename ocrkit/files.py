@@ -1,8 +1,10 @@
 """Writing so that an interruption leaves the old file or the new one, never half of one."""
 
 import contextlib
+import glob
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +26,44 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise OcrkitError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def _prefix(path: Path) -> str:
+    """How the temporary things beside `path` begin: its name and this process."""
+    return f"{_shared_prefix(path)}{os.getpid()}."
+
+
+def _shared_prefix(path: Path) -> str:
+    # The machine's name too: on a shared disk, another machine's process may well be alive.
+    return f".{path.name}.{platform.node() or 'here'}-"
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's process
+        return True
+    return True
+
+
+def _sweep_up(path: Path) -> None:
+    """Put right what a killed process left beside `path`: half-made things go, an old one returns.
+
+    Between the two moves of `atomic_folder` the old folder stands under a hidden name for an
+    instant; a process killed just then has left nothing at `path`.
+    """
+    for left in path.parent.glob(f"{glob.escape(_shared_prefix(path))}*"):
+        process = left.name.removeprefix(_shared_prefix(path)).split(".")[0]
+        if left.suffix not in (".part", ".old") or not process.isdigit() or _is_alive(int(process)):
+            continue
+        if left.suffix == ".old" and not path.exists():
+            os.replace(left, path)
+        elif left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`, moved there when the block ends well, else removed.
@@ -34,8 +74,9 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_up(path)
         # The same folder, for a rename is atomic only within one file system.
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=".part", dir=path.parent)
         os.close(handle)
         Path(name).chmod(0o644)  # mkstemp makes private files; these are meant to be shared
         temporary = Path(name)
@@ -58,7 +99,8 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        _sweep_up(path)
+        temporary = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=".part", dir=path.parent))
         temporary.chmod(0o755)
         try:
             yield temporary

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from ocrkit.data.cache import resize
 from ocrkit.data.store import decode
@@ -31,6 +32,17 @@ class Reading:
     warnings: tuple[str, ...]
 
 
+def ink_bands(image: Image.Image) -> int:
+    """How many bands of dark rows, with light rows between them, a picture has.
+
+    A page has one a line. A syllable of level strokes, such as 흐, has up to four.
+    """
+    pixels = np.asarray(image.convert("L"), dtype=np.int16)
+    dark = pixels < (int(pixels.min()) + int(pixels.max())) / 2
+    inked = dark.mean(axis=1) > 0.005
+    return int(inked[0]) + int((inked[1:] & ~inked[:-1]).sum())
+
+
 class Reader:
     """A checkpoint that reads files.
 
@@ -49,21 +61,22 @@ class Reader:
             return min(self.model.max_length, self.model.frames)
         return self.model.max_length
 
-    def doubts(self, width: int, height: int, force: bool = False) -> list[str]:
-        """What speaks against reading an image of this size with this model.
+    def doubts(self, image: Image.Image, force: bool = False) -> list[str]:
+        """What speaks against reading an image with this model.
 
         Raises:
             OcrkitError: the image is a page or a long line, far from what the model has seen.
         """
         found = []
+        width, height = image.size
         # A Hangul syllable is about as wide as the line is high.
         syllables = width / height
         longest = self._longest()
+        page = "this model reads one line of text; cut the page into lines first"
         if height > width and height > 100:
-            found.append(
-                f"the image is {width} x {height} pixels, higher than wide: this model reads one "
-                "line of text; cut the page into lines first"
-            )
+            found.append(f"the image is {width} x {height} pixels, higher than wide: {page}")
+        elif height > 100 and (bands := ink_bands(image)) > 4:
+            found.append(f"the image has {bands} bands of ink, one below the other: {page}")
         elif syllables > 2 * longest:
             found.append(
                 f"the image has room for about {syllables:.0f} syllables and this model says at "
@@ -95,7 +108,7 @@ class Reader:
         except OcrkitError as error:
             raise OcrkitError(f"{file}: {error}") from None
         try:
-            warnings = self.doubts(*image.size, force)
+            warnings = self.doubts(image, force)
         except OcrkitError as error:
             raise OcrkitError(f"{file}: {error}") from None
         pixels = resize(image, self.model.image_width, self.model.image_height)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -172,3 +173,31 @@ def test_broken_json(tmp_path, content, refused):
 def test_missing_json(tmp_path, refused):
     with refused(r"a\.json is missing"):
         read_json(tmp_path / "a.json")
+
+
+def dead_process() -> int:
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+def test_what_a_killed_process_left_is_swept_up(tmp_path):
+    dead = dead_process()
+    here = platform.node()
+    (tmp_path / f".set.{here}-{dead}.abc.part").mkdir()
+    (tmp_path / f".note.txt.{here}-{dead}.abc.part").write_text("half")
+    mine = tmp_path / f".set.{here}-{os.getpid()}.abc.part"
+    mine.mkdir()
+    write_text(tmp_path / "note.txt", "whole")
+    with atomic_folder(tmp_path / "set") as folder:
+        (folder / "new").write_text("new")
+    assert {p.name for p in tmp_path.iterdir()} == {"note.txt", "set", mine.name}
+
+
+def test_a_folder_lost_between_two_moves_comes_back(tmp_path):
+    old = tmp_path / f".set.{platform.node()}-{dead_process()}.abc.old"
+    old.mkdir()
+    (old / "kept").write_text("kept")
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "set"):
+        raise RuntimeError("stopped before the new one is whole")
+    assert (tmp_path / "set" / "kept").read_text() == "kept"

@@ -5,8 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
+from ocrkit.data.store import decode
 from ocrkit.models import Recognizer, save_checkpoint
-from ocrkit.reading import Reader
+from ocrkit.reading import Reader, ink_bands
+from ocrkit.synth import Generation, find_fonts, samples
 
 CHARSET = "가나다라마바사아자차카타파하"
 
@@ -75,8 +77,8 @@ def test_a_narrow_syllable_is_no_page(reader, draw):
 
 def test_squeezed_syllables_are_doubted(tmp_path, draw):
     reader = Reader(save(tmp_path, "None-VGG-None-Attn", image_width=32, max_length=8))
-    assert reader.doubts(128, 32) == []
-    assert "squeezed to 32 pixels" in reader.doubts(192, 32)[0]
+    assert reader.doubts(Image.new("L", (128, 32))) == []
+    assert "squeezed to 32 pixels" in reader.doubts(Image.new("L", (192, 32)))[0]
 
 
 @pytest.mark.parametrize(
@@ -126,3 +128,20 @@ def test_ctc_cannot_say_more_than_its_frames(tmp_path):
     reader = Reader(save(tmp_path, "None-VGG-None-CTC", image_width=32, max_length=25))
     assert reader.model.frames == 7
     assert "up to 7" in reader.limits()
+
+
+def page_of(lines: int, size: tuple[int, int] = (1920, 1080)) -> Image.Image:
+    page = Image.new("L", size, 255)
+    for line in range(lines):
+        page.paste(0, (100, 60 + line * 100, 1800, 100 + line * 100))
+    return page
+
+
+def test_a_wide_page_is_known_by_its_lines():
+    assert ink_bands(page_of(9)) == 9
+    assert ink_bands(page_of(1)) == 1
+
+
+def test_noise_makes_no_bands():
+    drawn = samples(Generation("basic", 20, 1, ("흐르다", "으뜸"), tuple(find_fonts())))
+    assert max(ink_bands(decode(one.image)) for one in drawn) <= 4

@@ -22,6 +22,17 @@ MAX_PIXELS = 64_000_000
 _COMMIT_EVERY = 2000
 
 
+def _on_white(picture: Image.Image) -> Image.Image:
+    """A picture with its transparent parts filled white, as a viewer shows it on paper.
+
+    Dropping the alpha channel instead turns black text on "nothing" into black on black.
+    """
+    if "A" not in picture.getbands() and "transparency" not in picture.info:
+        return picture
+    layers = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
+
+
 def decode(image: bytes) -> Image.Image:
     """Decode one image to greyscale ("L").
 
@@ -36,7 +47,7 @@ def decode(image: bytes) -> Image.Image:
                 raise OcrkitError(
                     f"the image is enormous ({picture.width} x {picture.height}): cut it to a line"
                 )
-            return picture.convert("L")
+            return _on_white(picture).convert("L")
     except OcrkitError:
         raise
     except UnidentifiedImageError:

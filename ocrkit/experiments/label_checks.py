@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ocrkit.experiments.findings import Finding, Joined, Settings, characters, of
+from ocrkit.experiments.findings import Finding, Joined, Settings, characters, of, short
 from ocrkit.hangul import charset as named_charset
 from ocrkit.labels import charset_of, frames_needed
 from ocrkit.models.features import frames
@@ -108,7 +108,7 @@ def check_spaces(data: Joined) -> Finding:
         return Finding("ok", "spaces", "no label holds spaces")
     said = (
         f"{of(len(spaced), len(data), 'labels')} hold spaces: they are stripped, so the model "
-        f"writes none ({data.examples(spaced, 1)})"
+        f"writes none ({data.where(spaced[0])} {short(data.texts[spaced[0]].strip())})"
     )
     advice = "nothing to change; cut images into words if you need the spaces"
     return Finding("warn", "spaces", said, advice)
@@ -132,7 +132,7 @@ def check_characters(data: Joined, settings: Settings) -> list[Finding]:
     if never := len(known) - len(shown):
         said = f"{of(never, len(known), 'characters of the charset')} are in no training label: "
         said += "the model cannot learn them"
-        advice = "--charset data, or images that show them (`ocrkit generate`)"
+        advice = "add images that show them, or take a smaller charset (--charset data)"
         found = [Finding("warn", "unseen characters", said, advice)]
     else:
         said = f"all {len(known):,} characters of the charset are in the training labels"

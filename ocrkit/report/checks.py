@@ -164,10 +164,11 @@ def _frontier(cost: str, side: Side) -> Judgement:
     known = side.merged.dropna(subset=column)
     whole = len(known) == len(published.model_names())
     true = tables.frontier(known, column).index.tolist()
+    off = [name for name in printed if name in known.index and name not in true]
+    rivals = [_better_and_cheaper(known, column, name) for name in off]
     apart = [
-        f"{name} is not on it, for {_better_and_cheaper(known, column, name)} costs no more and reads better"
-        for name in printed
-        if name in known.index and name not in true
+        f"{name} is not on it: {rival} costs no more and reads better"
+        for name, rival in zip(off, rivals, strict=True)
     ]
     apart += [f"{name} is on it, but not printed" for name in true if name not in printed]
     told = (

@@ -209,5 +209,6 @@ def _against_known(who: str, measured: Measured) -> str:
     return (
         f"{who}: the best existing model is {KNOWN_MODELS[old]}, {old},"
         f" {measured.means[old]:.2f} %; the best new combination is {fresh},"
-        f" {measured.means[fresh]:.2f} %: {gain:+.2f} points ({low:+.1f} to {high:+.1f}), {verdict}."
+        f" {measured.means[fresh]:.2f} %: {gain:+.2f} points ({low:+.1f} to {high:+.1f}),"
+        f" {verdict}."
     )

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import lmdb
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -293,3 +294,13 @@ def test_a_set_travels_to_other_processes(tmp_path):
         os._exit(0 if images.texts() == ["글 0", "글 1"] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert images.text(1) == "글 1"
+
+
+def test_black_text_on_transparency_stays_text():
+    picture = Image.new("RGBA", (40, 20), (0, 0, 0, 0))
+    picture.paste((0, 0, 0, 255), (10, 5, 20, 15))
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    grey = np.asarray(decode(out.getvalue()))
+    assert grey[0, 0] == 255
+    assert grey[10, 15] == 0

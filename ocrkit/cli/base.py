@@ -1,0 +1,42 @@
+"""What all commands share: the application, where it prints, and options of the same meaning."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Reproduce the HCLT 2019 study of Korean sentence OCR, and train Korean OCR of your own.\n\n"
+    "The road: [bold]generate[/] draws images, [bold]sweep[/] trains and tests the 24 models, "
+    "[bold]report[/] prints the paper's tables beside yours. `ocrkit doctor` says what this "
+    "machine can do.",
+    rich_markup_mode="rich",
+)
+console = Console()
+err = Console(stderr=True)
+
+PresetName = Annotated[
+    str, typer.Option("--preset", "-p", help="smoke (minutes), mini (an hour), paper-v1, paper-v2")
+]
+DataFolder = Annotated[
+    Path | None, typer.Option(help="where the images lie [default: data/generated/PRESET]")
+]
+Out = Annotated[Path | None, typer.Option(help="where to write [default: runs/PRESET]")]
+Workers = Annotated[int, typer.Option(min=1, help="processes side by side")]
+Device = Annotated[str, typer.Option(help="cpu or cuda")]
+UnfitLimit = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="share of labels that may not fit CTC's frames, 0 to 1"),
+]
+CORES = os.cpu_count() or 1
+
+
+def complain(text: object, style: str) -> None:
+    """One line to the error stream: never wrapped, and brackets in file names stay as they are."""
+    err.print(Text(str(text), style), soft_wrap=True)

@@ -1,0 +1,106 @@
+"""Commands that train, and report on what was trained."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocrkit.cli.base import (
+    CORES,
+    DataFolder,
+    Device,
+    Out,
+    PresetName,
+    UnfitLimit,
+    Workers,
+    app,
+    console,
+)
+from ocrkit.cli.data import prepared
+from ocrkit.errors import OcrkitError
+
+
+@app.command()
+def sweep(
+    preset: PresetName = "mini",
+    data: DataFolder = None,
+    out: Out = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", "-m", help="one model; repeat for more")
+    ] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="one seed; repeat for more")] = None,
+    workers: Workers = CORES,
+    device: Device = "cpu",
+    unfit_limit: UnfitLimit = None,
+) -> None:
+    """Train and test the 24 models (or those named), then time each of them alone.
+
+    Stop it when you like and start it again: finished runs are kept, and a run that was under way
+    goes on from its last checkpoint.
+    """
+    from ocrkit.experiments.grid import grid
+    from ocrkit.experiments.results import assemble, read_row, reference_seconds
+    from ocrkit.experiments.runner import is_done, time_runs
+    from ocrkit.experiments.runner import sweep as run_sweep
+    from ocrkit.progress import SweepBars
+    from ocrkit.training.precision import find_device
+
+    runs = grid(tuple(model or ()), tuple(seed or (1,)))
+    find_device(device)  # before any image is drawn
+    chosen, sets = prepared(preset, data, workers)
+    if unfit_limit is not None:
+        chosen = replace(chosen, unfit_limit=unfit_limit)
+    folder = out or Path("runs") / chosen.name
+    try:
+        with SweepBars(console, runs, reference_seconds(chosen.name)) as bars:
+            run_sweep(chosen, sets, runs, folder, workers, device, bars.watch)
+        with console.status("timing each model alone"):
+            time_runs(chosen, sets, runs, folder, device)
+    finally:
+        if folder.exists():
+            assemble(folder)
+    failed = [run.name for run in runs if not is_done(read_row(folder, run))]
+    console.print(f"{len(runs) - len(failed)} of {len(runs)} runs in {folder / 'runs.csv'}")
+    if failed:
+        raise OcrkitError(f"failed, and tried again next time: {', '.join(failed)}")
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="such as TPS-VGG-BiLSTM-Attn")],
+    preset: PresetName = "mini",
+    data: DataFolder = None,
+    out: Out = None,
+    seed: Annotated[int, typer.Option()] = 1,
+    device: Device = "cpu",
+    unfit_limit: UnfitLimit = None,
+) -> None:
+    """Train and test one model of a preset; the same as a sweep of one."""
+    sweep(preset, data, out, [model], [seed], 1, device, unfit_limit)
+
+
+@app.command()
+def report(
+    preset: PresetName = "mini",
+    out: Out = None,
+) -> None:
+    """Print Tables 1 and 2 (the paper's, the reference run's, yours) and write the report page."""
+    from ocrkit.report.build import build_report, print_tables
+
+    folder = out or Path("runs") / preset
+    page = build_report(preset, folder)
+    print_tables(preset, folder, console)
+    console.print(f"the report page: {page}")
+
+
+@app.command()
+def promote(
+    preset: PresetName = "mini",
+    source: Annotated[Path | None, typer.Option(help="a run [default: runs/PRESET]")] = None,
+) -> None:
+    """For the project's keepers: make a finished run the committed reference run."""
+    from ocrkit.report.build import promote_run
+
+    promoted = promote_run(preset, source or Path("runs") / preset)
+    console.print("promoted: " + ", ".join(map(str, promoted)))

@@ -1,0 +1,67 @@
+"""Commands that use a trained model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocrkit.cli.base import app, complain, console
+from ocrkit.errors import OcrkitError
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="such as runs/mini/checkpoints/NAME")],
+    sets: Annotated[list[Path], typer.Argument(help="LMDB sets with labels")],
+) -> None:
+    """Score a checkpoint on LMDB sets: accuracy with its interval, and every error rate."""
+    import pandas as pd
+
+    from ocrkit.data.cache import load_pixels
+    from ocrkit.data.store import ImageSet
+    from ocrkit.labels import label_of, outside
+    from ocrkit.metrics import score
+    from ocrkit.reading import Reader
+    from ocrkit.report.text import to_rich
+    from ocrkit.training import read_all
+
+    reader, rows = Reader(checkpoint), []
+    for path in sets:
+        images = load_pixels(ImageSet(path), reader.model.image_width)
+        readings = read_all(reader.model, reader.converter, images.pixels)
+        rows.append({"set": path.name, **score(readings.texts, images.texts).as_dict()})
+        unknown = sum(bool(outside(label_of(t), reader.charset)) for t in images.texts)
+        if unknown:
+            complain(
+                f"{path}: {unknown} of {len(images)} labels hold characters outside the "
+                "checkpoint's charset, and count as errors",
+                "yellow",
+            )
+        for index, reason in images.broken:
+            complain(f"{path}: image {index} left out: {reason}", "yellow")
+    to_rich(pd.DataFrame(rows), f"{reader.model.name} ({checkpoint.name})", console)
+
+
+@app.command()
+def read(
+    checkpoint: Annotated[Path, typer.Argument(help="such as runs/mini/checkpoints/NAME")],
+    images: Annotated[list[Path], typer.Argument(help="image files, one line of text each")],
+    force: Annotated[bool, typer.Option("--force", help="read what looks hopeless")] = False,
+) -> None:
+    """Read image files with a checkpoint, and say where the result cannot be trusted."""
+    from ocrkit.reading import Reader
+
+    reader, refused = Reader(checkpoint), 0
+    complain(reader.limits(), "dim")
+    for image in images:
+        try:
+            reading = reader.read(image, force)
+        except OcrkitError as error:
+            refused += 1
+            complain(error, "red")
+            continue
+        typer.echo(f"{image}\t{reading.text}\t{reading.confidence:.2f}")
+        for warning in reading.warnings:
+            complain(f"{image}: {warning}", "yellow")
+    if refused:
+        raise typer.Exit(1)
