@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from ocrkit.experiments.grid import Run, weight
 from ocrkit.experiments.runner import Event
+from ocrkit.training import Progress as TrainingProgress
 
 
 def duration(seconds: float) -> str:
@@ -34,8 +35,8 @@ def _bars(console: Console) -> Progress:
 class DataBars:
     """One bar per set while data is generated."""
 
-    def __init__(self, console: Console):
-        self._bars = _bars(console)
+    def __init__(self, console: Console, doing: str = "drawing"):
+        self._bars, self._doing = _bars(console), doing
         self._tasks: dict[str, int] = {}
 
     def __enter__(self) -> "DataBars":
@@ -48,8 +49,31 @@ class DataBars:
     def watch(self, name: str, done: int, count: int) -> None:
         """Told by `prepare`."""
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(f"drawing {name}", total=count, note="")
+            self._tasks[name] = self._bars.add_task(f"{self._doing} {name}", total=count, note="")
         self._bars.update(self._tasks[name], completed=done, note=f"{done} of {count} images")
+
+
+class RunBar:
+    """One bar for one run."""
+
+    def __init__(self, console: Console, name: str):
+        self._bars = _bars(console)
+        self._task = self._bars.add_task(name, total=None, note="")
+
+    def __enter__(self) -> "RunBar":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def watch(self, now: TrainingProgress) -> None:
+        """Told by a `Trainer`."""
+        self._bars.update(self._task, total=now.steps, completed=now.step)
+        if now.valid_accuracy is not None:
+            left = now.seconds * (now.steps - now.step) / now.step
+            note = f"validation {now.valid_accuracy:.1f} %, about {duration(left)} to go"
+            self._bars.update(self._task, note=note)
 
 
 class SweepBars:

@@ -14,11 +14,12 @@ from PIL import Image
 from ocrkit import cli
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.models import MODEL_NAMES
+from ocrkit.synth import Generation, find_fonts, samples
 
 GOLDEN = Path(__file__).parent / "golden" / "parameters_24.csv"
 COMMANDS = (
     *("doctor", "models", "generate", "sweep", "train", "evaluate", "report", "promote", "read"),
-    "notebooks",
+    *("notebooks", "pack", "diagnose"),
 )
 MODEL = "None-VGG-None-CTC"
 
@@ -313,3 +314,59 @@ def test_python_m_ocrkit_is_ocrkit(monkeypatch, capsys):
         runpy.run_module("ocrkit", run_name="__main__", alter_sys=False)
     assert not end.value.code
     assert "doctor" in capsys.readouterr().out
+
+
+# Your own data
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch) -> Path:
+    """A folder of labelled pictures, one of them broken."""
+    monkeypatch.chdir(tmp_path)
+    words = ("가나", "나다", "다라", "라가")
+    drawn = Generation("basic", 60, 1, words, tuple(find_fonts()), words_per_label=1)
+    Path("images").mkdir()
+    lines = []
+    for one in samples(drawn):
+        Path(f"images/{one.index}.jpg").write_bytes(one.image)
+        lines.append(f"{one.index}.jpg\t{one.label}")
+    Path("images/broken.jpg").write_bytes(b"no picture")
+    Path("train.tsv").write_text("\n".join([*lines[:40], "broken.jpg\t가나"]), encoding="utf-8")
+    Path("valid.tsv").write_text("\n".join(lines[40:]), encoding="utf-8")
+    return tmp_path
+
+
+def test_from_a_folder_of_images_to_a_reader(own, ocrkit):
+    code, out, err = ocrkit("pack", "train.tsv", "images", "train")
+    assert code == 0
+    assert "40 images, 1 left out" in out
+    assert "broken.jpg" in err
+    assert ocrkit("pack", "valid.tsv", "images", "valid")[0] == 0
+
+    code, out, _ = ocrkit("diagnose", "train", "--model", MODEL, "--test", "valid")
+    assert code == 0
+    assert "warn" in out  # forty images teach nobody to read
+
+    options = ("--image-width", "64", "--width", "0.05", "--steps", "3", "--batch-size", "8")
+    code, out, _ = ocrkit("train", MODEL, "--train", "train", "--valid", "valid", *options)
+    assert code == 0
+    assert f"runs/own/{MODEL}" in out
+
+    code, out, _ = ocrkit("read", f"runs/own/{MODEL}", "images/0.jpg")
+    assert code == 0
+    assert out.startswith("images/0.jpg\t")
+
+
+def test_a_diagnosis_stops_what_cannot_be_said(own, ocrkit):
+    ocrkit("pack", "train.tsv", "images", "train")
+    code, out, _ = ocrkit("diagnose", "train", "--model", "None-VGG-None-Attn", "--max-length", "1")
+    assert code == 1
+    assert "stop" in out
+    assert "max_length" in out or "length" in out
+
+
+def test_a_diagnosis_takes_a_preset(own, ocrkit):
+    ocrkit("pack", "train.tsv", "images", "train")
+    code, out, _ = ocrkit("diagnose", "train", "--model", MODEL, "--preset", "mini")
+    assert code == 0
+    assert "width" in out

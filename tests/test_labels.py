@@ -12,6 +12,7 @@ from ocrkit.hangul import charset
 from ocrkit.labels import (
     AttentionLabels,
     CTCLabels,
+    charset_of,
     fits,
     frames_needed,
     label_of,
@@ -145,3 +146,9 @@ def test_charsets_that_cannot_be(bad, refused):
 def test_max_length_must_be_positive(refused):
     with refused("max_length"):
         AttentionLabels("가", 0)
+
+
+def test_a_charset_from_labels(refused):
+    assert charset_of(["나 가", unicodedata.normalize("NFD", "각"), "1가"]) == "1가각나"
+    with refused("no characters to make a charset of"):
+        charset_of(["", " \t"])

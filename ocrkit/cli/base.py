@@ -12,7 +12,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Reproduce the HCLT 2019 study of Korean sentence OCR, and train Korean OCR of your own.\n\n"
+    help="Reproduce the HCLT 2019 study of Korean sentence OCR, and train Korean OCR of your own."
+    "\n\n"
     "The road: [bold]generate[/] draws images, [bold]sweep[/] trains and tests the 24 models, "
     "[bold]report[/] prints the paper's tables beside yours. `ocrkit doctor` says what this "
     "machine can do.",
@@ -34,6 +35,13 @@ UnfitLimit = Annotated[
     float | None,
     typer.Option(min=0, max=1, help="share of labels that may not fit CTC's frames, 0 to 1"),
 ]
+Charset = Annotated[
+    str | None, typer.Option(help="data (what the labels hold), 972, ksx1001, or a text file")
+]
+ImageWidth = Annotated[int | None, typer.Option(min=32, help="pixels; the height is 32")]
+MaxLength = Annotated[int | None, typer.Option(min=1, help="longest label in characters")]
+# What sets of one's own are trained with where nothing else is said.
+IMAGE_WIDTH, MAX_LENGTH = 200, 25
 CORES = os.cpu_count() or 1
 
 

@@ -1,11 +1,30 @@
 """Commands that make data."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
-from ocrkit.cli.base import CORES, DataFolder, PresetName, Workers, app, console
+from ocrkit.cli.base import (
+    CORES,
+    IMAGE_WIDTH,
+    MAX_LENGTH,
+    Charset,
+    DataFolder,
+    ImageWidth,
+    MaxLength,
+    PresetName,
+    UnfitLimit,
+    Workers,
+    app,
+    complain,
+    console,
+)
+
+if TYPE_CHECKING:
+    from ocrkit.experiments.findings import Finding
 
 
 def prepared(preset_name: str, data: Path | None, workers: int, words=None, fonts=None):
@@ -39,3 +58,69 @@ def generate(
     sets = sorted(p.name for p in data.folder.iterdir() if p.is_dir())
     console.print(f"{data.folder}: {', '.join(sets)}")
     console.print(f"{len(data.charset)} syllables; fingerprint {data.fingerprint}")
+
+
+@app.command()
+def pack(
+    truth: Annotated[Path, typer.Argument(help="lines of a file, a tab and its text")],
+    images: Annotated[Path, typer.Argument(help="the folder that the files lie in")],
+    out: Annotated[Path, typer.Argument(help="the LMDB set to write")],
+) -> None:
+    """Pack labelled images of your own into an LMDB set; what cannot be used is named."""
+    from ocrkit.data.pack import pack as pack_images
+    from ocrkit.progress import DataBars
+
+    with DataBars(console, "packing") as bars:
+        written = pack_images(truth, images, out, lambda *done: bars.watch(out.name, *done))
+    for name, reason in written.refused:
+        complain(f"left out: {name}: {reason}", "yellow")
+    console.print(f"{out}: {written.count} images, {len(written.refused)} left out")
+
+
+@app.command()
+def diagnose(
+    sets: Annotated[list[Path], typer.Argument(help="the LMDB sets to train on")],
+    model: Annotated[str, typer.Option("--model", "-m", help="such as None-VGG-BiLSTM-CTC")],
+    preset: Annotated[
+        str | None, typer.Option("--preset", "-p", help="take width, length, charset from it")
+    ] = None,
+    test: Annotated[Path | None, typer.Option(help="the set that you will test on")] = None,
+    charset: Charset = None,
+    image_width: ImageWidth = None,
+    max_length: MaxLength = None,
+    unfit_limit: UnfitLimit = None,
+) -> None:
+    """Say before any training what would go wrong with these sets, and what to change."""
+    from ocrkit.data.store import ImageSet
+    from ocrkit.experiments.diagnose import diagnose as examine
+    from ocrkit.experiments.own import find_charset, preset_charset
+    from ocrkit.experiments.presets import get_preset
+
+    chosen = get_preset(preset) if preset else None
+    train, held_out = [ImageSet(path) for path in sets], test and ImageSet(test)
+    if chosen and charset is None:
+        characters = preset_charset(chosen)
+    else:
+        characters = find_charset(charset or "data", [*train, *([held_out] if held_out else [])])
+    limit = chosen.unfit_limit if chosen else 0.01
+    findings = examine(
+        train,
+        model,
+        image_width=image_width or (chosen.image_width if chosen else IMAGE_WIDTH),
+        max_length=max_length or (chosen.max_length if chosen else MAX_LENGTH),
+        charset=characters,
+        test=held_out,
+        unfit_limit=limit if unfit_limit is None else unfit_limit,
+    )
+    show_findings(findings)
+    if any(finding.level == "stop" for finding in findings):
+        raise typer.Exit(1)
+
+
+def show_findings(findings: Iterable["Finding"]) -> None:
+    """One line a finding: its level, what it is about, what was found and what to change."""
+    colours = {"stop": "red", "warn": "yellow", "ok": "green"}
+    for one in findings:
+        line = Text(f"{one.level:<5}", style=colours[one.level])
+        line.append(f"{one.what}: {one.said}{f'; {one.advice}' if one.advice else ''}", "default")
+        console.print(line, soft_wrap=True)

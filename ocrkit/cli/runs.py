@@ -8,8 +8,13 @@ import typer
 
 from ocrkit.cli.base import (
     CORES,
+    IMAGE_WIDTH,
+    MAX_LENGTH,
+    Charset,
     DataFolder,
     Device,
+    ImageWidth,
+    MaxLength,
     Out,
     PresetName,
     UnfitLimit,
@@ -17,7 +22,7 @@ from ocrkit.cli.base import (
     app,
     console,
 )
-from ocrkit.cli.data import prepared
+from ocrkit.cli.data import prepared, show_findings
 from ocrkit.errors import OcrkitError
 
 
@@ -75,9 +80,50 @@ def train(
     seed: Annotated[int, typer.Option()] = 1,
     device: Device = "cpu",
     unfit_limit: UnfitLimit = None,
+    sets: Annotated[
+        list[Path] | None, typer.Option("--train", help="an LMDB set of your own; repeat for more")
+    ] = None,
+    valid: Annotated[Path | None, typer.Option(help="own sets: to follow the training by")] = None,
+    charset: Charset = None,
+    image_width: ImageWidth = None,
+    max_length: MaxLength = None,
+    width: Annotated[float, typer.Option(help="own sets: 1 is the paper's layers")] = 0.25,
+    steps: Annotated[int | None, typer.Option(min=1, help="own sets: optimiser steps")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="own sets: images a step")] = None,
 ) -> None:
-    """Train and test one model of a preset; the same as a sweep of one."""
-    sweep(preset, data, out, [model], [seed], 1, device, unfit_limit)
+    """Train one model: of a preset (a sweep of one), or with --train on sets of your own."""
+    if not sets:
+        sweep(preset, data, out, [model], [seed], 1, device, unfit_limit)
+        return
+    from ocrkit.data.store import ImageSet
+    from ocrkit.experiments.diagnose import diagnose as examine
+    from ocrkit.experiments.own import OWN_RECIPE, find_charset, train_own
+    from ocrkit.progress import RunBar
+
+    opened = [ImageSet(path) for path in sets]
+    followed = ImageSet(valid) if valid else None
+    settings = {
+        "charset": find_charset(charset or "data", [*opened, *([followed] if followed else [])]),
+        "image_width": image_width or IMAGE_WIDTH,
+        "max_length": max_length or MAX_LENGTH,
+        "unfit_limit": 0.01 if unfit_limit is None else unfit_limit,
+    }
+    found = examine(opened, model, test=followed, **settings)
+    show_findings(finding for finding in found if finding.level != "ok")
+    changes = {"steps": steps, "batch_size": batch_size}
+    recipe = replace(OWN_RECIPE, **{k: v for k, v in changes.items() if v})
+    with RunBar(console, model) as bar:
+        checkpoint = train_own(
+            *(sets, valid, model),
+            **settings,
+            width=width,
+            recipe=recipe,
+            seed=seed,
+            folder=out or Path("runs/own"),
+            device=device,
+            watch=bar.watch,
+        )
+    console.print(f"checkpoint: {checkpoint}")
 
 
 @app.command()

@@ -68,8 +68,9 @@ def best_model(side: Side) -> Judgement:
         f" {100 * wins:.0f} % of the bootstrap draws."
     )
     if places == 1 and wins >= 0.95:
-        whole = len(order) == len(published.model_names())
-        return Judgement(REPRODUCED if whole else CANNOT, told)
+        if len(order) < len(published.model_names()):
+            return Judgement(CANNOT, f"{told} The other models have no result.")
+        return Judgement(REPRODUCED, told)
     return Judgement(DIFFERS if places > 1 and wins <= 0.05 else NOT_SETTLED, told)
 
 

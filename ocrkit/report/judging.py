@@ -68,9 +68,10 @@ def judge_gains(gains: Gains, expected: int) -> Judgement:
         said, met = found
         told += f" Where {said}: {_mean(gains, met)}; elsewhere: {_mean(gains, ~met)}."
         return Judgement(f"{HOLDS_ONLY_WHEN} {said}", told)
-    if gains.low > 0:
+    states = set(gains.table["state"])
+    if gains.low > 0 and "fails" not in states:
         return Judgement(REPRODUCED, told)
-    return Judgement(DIFFERS if gains.high < 0 else NOT_SETTLED, told)
+    return Judgement(DIFFERS if gains.high < 0 and "holds" not in states else NOT_SETTLED, told)
 
 
 def _condition(gains: Gains) -> tuple[str, np.ndarray] | None:

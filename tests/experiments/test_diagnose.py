@@ -112,7 +112,7 @@ def test_spaces_and_empty_labels(tmp_path):
     found = look(ImageSet(tmp_path / "set"))
     assert found["spaces"].level == "warn"
     assert "2 of 3 labels (66.7 %)" in found["spaces"].said
-    assert "image 0 '가나'" in found["spaces"].said
+    assert "image 0 '가 나'" in found["spaces"].said
     assert found["empty labels"].level == "ok"
 
 

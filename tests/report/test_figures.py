@@ -195,3 +195,19 @@ def test_four_stages_takes_an_image_and_refuses_an_unknown_name():
     assert "가나" in {text.get_text() for text in figure.axes[0].texts}
     with pytest.raises(OcrkitError, match="ocrkit models"):
         figures.four_stages("TPS-VGG")
+
+
+def test_variance_by_stage_draws_the_sources_with_all_24(make_rows):
+    missing = make_rows(missing=("None-VGG-None-CTC",))
+    figure = figures.variance_by_stage(None, make_rows(seeds=(1, 2)), missing)
+    assert [axes.get_title() for axes in figure.axes] == ["The paper", "The reference run"]
+    for axes in figure.axes:
+        widths = [bar.get_width() for bar in axes.patches]
+        assert len(widths) == 11
+        assert sum(widths) == pytest.approx(100)
+        assert overlaps(figure, axes.texts) == []
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels[0] == "transformation"
+    assert figure.axes[0].texts[0].get_text() == "75.1"
+    none = figures.variance_by_stage(published.figures().head(3))
+    assert "all 24" in none.axes[0].texts[0].get_text()
