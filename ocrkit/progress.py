@@ -9,15 +9,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from ocrkit.experiments.grid import Run, weight
 from ocrkit.experiments.runner import Event
+from ocrkit.report.summary import duration
 from ocrkit.training import Progress as TrainingProgress
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 45 s, 12 min, 1 h 05."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d}"
 
 
 def _bars(console: Console) -> Progress:

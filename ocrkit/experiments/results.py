@@ -82,10 +82,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def reference_seconds(preset: str) -> dict[str, float]:
-    """What each model's training took in the committed reference run, for a better ETA."""
+    """The processor time of each model's training in the committed reference run, for an ETA.
+
+    Processor time, for it does not depend on what else that machine was doing.
+    """
     try:
         rows = _read_csv(resource("results", preset, "runs.csv"))
     except OcrkitError:
         return {}
     done = rows[rows["status"] == "ok"]
-    return done.groupby("model")["train_seconds"].mean().to_dict()
+    return done.groupby("model")["cpu_seconds"].mean().to_dict()

@@ -121,8 +121,10 @@ def _facts(rows: pd.DataFrame | None) -> dict[str, str]:
     for name, column in _FACTS.items():
         if column in rows:
             facts[name] = _joined(rows[column])
-    if "train_seconds" in good:
-        facts["training time in all"] = _duration(float(good["train_seconds"].sum()))
+    # The clock runs on while other work has the processor; processor time does not.
+    for name, column in (("training time", "train_seconds"), ("processor time", "cpu_seconds")):
+        if column in good:
+            facts[f"{name} in all"] = duration(float(good[column].sum()))
     if "finished" in good and good["finished"].notna().any():
         days = good["finished"].dropna().astype(str)
         facts["finished"] = " to ".join(dict.fromkeys([days.min(), days.max()]))
@@ -138,7 +140,10 @@ def _joined(values: pd.Series, most: int = 4) -> str:
     return ", ".join(shown) + more if shown else "not recorded"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 45 s, 12.3 min, 1 h 05 min."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return (
         f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{seconds / 60:.1f} min"

@@ -19,7 +19,7 @@ GOOD, BAD = Run("None-VGG-None-CTC", 1), Run("TPS-VGG-None-CTC", 2)
 ROWS = {
     GOOD: {
         **{"model": GOOD.model, "transformation": "None", "feature": "VGG", "sequence": "None"},
-        **{"prediction": "CTC", "seed": 1, "status": "ok", "error": "", "train_seconds": 12.5},
+        **{"prediction": "CTC", "seed": 1, "status": "ok", "error": "", "cpu_seconds": 12.5},
         "accuracy": 95.25,
         "history": [{"step": 5, "valid_accuracy": 10.0}, {"step": 10, "valid_accuracy": 20.0}],
     },

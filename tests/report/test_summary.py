@@ -39,6 +39,7 @@ def test_run_facts_name_seeds_machine_precision_and_time(make_rows):
     assert yours["device"] == "a stand-in"
     assert yours["precision"] == "bf16"
     assert yours["training time in all"] == "1 h 32 min"
+    assert yours["processor time in all"] == "3 h 04 min"
     assert facts["reference"].isna().all()
 
 
