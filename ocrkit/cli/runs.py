@@ -38,6 +38,9 @@ def sweep(
     workers: Workers = CORES,
     device: Device = "cpu",
     unfit_limit: UnfitLimit = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="2019 or fast, instead of the preset's; use another --out")
+    ] = None,
 ) -> None:
     """Train and test the 24 models (or those named), then time each of them alone.
 
@@ -50,12 +53,15 @@ def sweep(
     from ocrkit.experiments.runner import sweep as run_sweep
     from ocrkit.progress import SweepBars
     from ocrkit.training.precision import find_device
+    from ocrkit.training.recipe import find_recipe
 
     runs = grid(tuple(model or ()), tuple(seed or (1,)))
     find_device(device)  # before any image is drawn
     chosen, sets = prepared(preset, data, workers)
     if unfit_limit is not None:
         chosen = replace(chosen, unfit_limit=unfit_limit)
+    if recipe is not None:
+        chosen = replace(chosen, recipe=find_recipe(recipe))
     folder = out or Path("runs") / chosen.name
     try:
         with SweepBars(console, runs, reference_seconds(chosen.name)) as bars:

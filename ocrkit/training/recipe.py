@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ocrkit.errors import OcrkitError
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -50,6 +52,17 @@ RECIPES = {
         precision="auto",
     ),
 }
+
+
+def find_recipe(name: str) -> Recipe:
+    """A recipe by name.
+
+    Raises:
+        OcrkitError: an unknown name.
+    """
+    if name not in RECIPES:
+        raise OcrkitError(f"no recipe {name!r}: choose one of {', '.join(RECIPES)}")
+    return RECIPES[name]
 
 
 def make_optimizer(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optimizer:

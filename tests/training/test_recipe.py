@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ocrkit.training.recipe import RECIPES, Recipe, make_optimizer, make_schedule
+from ocrkit.training.recipe import RECIPES, Recipe, find_recipe, make_optimizer, make_schedule
 
 TOY = Recipe("toy", "adamw", 1e-2, steps=100, batch_size=2, one_cycle=True, weight_decay=0.1)
 
@@ -86,3 +86,9 @@ def test_one_cycle_rises_to_its_peak_and_falls_to_nothing():
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_the_shortest_runs_have_a_schedule(steps):
     assert len(rates(replace(TOY, steps=steps))) == steps
+
+
+def test_a_recipe_is_found_by_its_name(refused):
+    assert find_recipe("2019").optimizer == "adadelta"
+    with refused(r"no recipe 'slow': choose one of 2019, fast"):
+        find_recipe("slow")
