@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -85,26 +86,28 @@ def kinds_heatmap(rows: pd.DataFrame | None) -> Figure:
             axes.text(0.5, 0.5, "no results yet", transform=axes.transAxes, ha="center")
             return style.finish(figure)
         colours = matplotlib.colormaps["cividis"].with_extremes(bad="#eeeeee")
-        picture = axes.imshow(values, vmin=0, vmax=100, cmap=colours, aspect="auto")
-        for (row, column), value in np.ndenumerate(values):
-            missing = np.isnan(value)
-            ink = style.FAINT if missing else ("white" if value < 55 else "black")
-            axes.text(
-                column,
-                row,
-                "–" if missing else f"{value:.1f}",
-                ha="center",
-                va="center",
-                color=ink,
-                fontsize=8,
-            )
+        words = pd.DataFrame(values).map(lambda v: "–" if np.isnan(v) else f"{v:.1f}")
+        sns.heatmap(
+            np.nan_to_num(values, nan=-1.0),
+            mask=np.isnan(values),
+            annot=words.to_numpy(),
+            fmt="",
+            annot_kws={"fontsize": 8},
+            vmin=0,
+            vmax=100,
+            cmap=colours,
+            cbar_kws={"label": "sentence accuracy (%)", "shrink": 0.7, "aspect": 30},
+            ax=axes,
+        )
+        for row, column in np.argwhere(np.isnan(values)):
+            axes.text(column + 0.5, row + 0.5, "–", ha="center", va="center", color=style.FAINT)
         trained = ("basic", "skew")
         names = [
             f"{KOREAN[kind]}\n{kind}\n{'trained on' if kind in trained else 'not trained on'}"
             for kind in KINDS
         ]
-        axes.set_xticks(range(len(KINDS)), names, linespacing=1.4)
+        axes.set_xticks(np.arange(len(KINDS)) + 0.5, names, linespacing=1.4)
         axes.xaxis.tick_top()
-        axes.set_yticks(range(len(table)), table["model"])
-        figure.colorbar(picture, ax=axes, label="sentence accuracy (%)", shrink=0.7, aspect=30)
+        axes.tick_params(length=0)
+        axes.set_yticks(np.arange(len(table)) + 0.5, table["model"], rotation=0)
         return style.finish(figure)
