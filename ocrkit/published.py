@@ -87,7 +87,8 @@ def model_names() -> tuple[str, ...]:
 def _read(name: str) -> pd.DataFrame:
     # "None" is the name of an option here, not a missing value: only an empty cell is missing.
     frame = pd.read_csv(resource("published", name), keep_default_na=False, na_values=[""])
-    frame.insert(0, "model", frame[list(STAGES)].agg("-".join, axis=1))
+    first, *rest = STAGES
+    frame.insert(0, "model", frame[first].str.cat(frame[rest], sep="-"))
     return frame
 
 

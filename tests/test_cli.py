@@ -219,6 +219,14 @@ def test_report_prints_both_tables_and_writes_the_page(here, ocrkit, tmp_path):
     assert "<table>" in page
 
 
+def test_report_tells_the_claims_and_answers_the_reviewers(here, ocrkit, tmp_path):
+    shutil.copytree("runs/smoke/rows", tmp_path / "rows")
+    code, text, _ = ocrkit("report", "-p", "smoke", "--out", tmp_path, "--claims")
+    assert code == 0
+    assert "holds only when" in text
+    assert "A clearer comparison with existing OCR models" in text
+
+
 def test_report_and_promote_without_a_run(complains, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ocrkit.report.build.reference_results", lambda preset: None)

@@ -136,13 +136,18 @@ def train(
 def report(
     preset: PresetName = "mini",
     out: Out = None,
+    claims: Annotated[
+        bool, typer.Option("--claims", help="each claim of the paper, with a verdict, as well")
+    ] = False,
 ) -> None:
     """Print Tables 1 and 2 (the paper's, the reference run's, yours) and write the report page."""
-    from ocrkit.report.build import build_report, print_tables
+    from ocrkit.report.build import build_report, print_claims, print_tables
 
     folder = out or Path("runs") / preset
     page = build_report(preset, folder)
     print_tables(preset, folder, console)
+    if claims:
+        print_claims(preset, folder, console)
     console.print(f"the report page: {page}")
 
 

@@ -13,7 +13,9 @@ from ocrkit.experiments.presets import KINDS, get_preset
 from ocrkit.experiments.results import assemble, read_results
 from ocrkit.files import atomic_folder
 from ocrkit.report import tables
+from ocrkit.report.claims import claims_table
 from ocrkit.report.page import write_report
+from ocrkit.report.reviewers import answers_to_reviewers
 from ocrkit.report.text import to_rich
 from ocrkit.resources import resource
 
@@ -79,6 +81,21 @@ def print_tables(preset: str, folder: str | Path, console: Console) -> None:
     sides = (None, reference and reference[0], yours and yours[0])
     to_rich(tables.table1(*sides), "Table 1: accuracy against time", console)
     to_rich(tables.table2(*sides), "Table 2: accuracy against parameters", console)
+
+
+def print_claims(preset: str, folder: str | Path, console: Console) -> None:
+    """Print the paper's claims with their verdicts, and what the reviewers of 2019 asked for.
+
+    Judged on the paper's rows beside yours, or beside the reference run's where you have none.
+    """
+    yours, reference = your_results(folder), reference_results(preset)
+    rows, who = (yours, "yours") if yours else (reference, "reference")
+    judged = rows and rows[0]
+    to_rich(claims_table(judged, who), "The paper's claims", console)
+    for question, answer in answers_to_reviewers(judged):
+        console.print(f"\n{question}", style="bold", markup=False)
+        for sentence in answer:
+            console.print(f"- {sentence}", markup=False, highlight=False)
 
 
 def promote_run(preset: str, source: str | Path) -> list[Path]:
