@@ -59,8 +59,10 @@ def end() -> None:
 
 def show(frame: pd.DataFrame) -> HTML:
     """A table as the report writes it, its words to the left and its numbers to the right."""
-    left = ' style="text-align: left; vertical-align: top"'
-    return HTML(to_html(frame).replace("<td>", f"<td{left}>").replace("<th>", f"<th{left}>"))
+    # Jupyter's own style puts every cell to the right; only a style on the cell itself is stronger.
+    words = r"<(td|th)\b(?![^>]*\bnum\b)([^>]*)>"
+    left = r'<\1\2 style="text-align: left; vertical-align: top">'
+    return HTML(re.sub(words, left, to_html(frame)))
 
 
 def _set_look() -> None:
@@ -138,6 +140,8 @@ def execute(notebook: Path, out: Path, smoke: bool = False) -> float:
             parameters={"SMOKE": True} if smoke else {},
             cwd=str(notebook.resolve().parent),
             kernel_name="python3",
+            # The kernel's warnings about its own sockets are nothing to a reader.
+            extra_arguments=["--IPKernelApp.log_level=40"],
             progress_bar=False,
             log_output=False,
         )

@@ -57,7 +57,7 @@ def test_make_targets_exist(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"ocrkit (\w+)", README))))
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`ocrkit (\w+)", README))))
 def test_commands_exist(command):
     result = CliRunner().invoke(app, [command, "--help"])
     assert result.exit_code == 0

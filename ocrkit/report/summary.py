@@ -1,5 +1,7 @@
 """What the numbers say in a few sentences, and what they were made with."""
 
+import json
+
 import pandas as pd
 
 from ocrkit import published
@@ -120,7 +122,9 @@ def _facts(rows: pd.DataFrame | None) -> dict[str, str]:
     facts["runs that failed"] = str(len(rows) - len(good))
     for name, column in _FACTS.items():
         if column in rows:
-            facts[name] = _joined(rows[column])
+            facts[name] = _joined(
+                rows[column].map(_plain) if column == "versions" else rows[column]
+            )
     # The clock runs on while other work has the processor; processor time does not.
     for name, column in (("training time", "train_seconds"), ("processor time", "cpu_seconds")):
         if column in good:
@@ -129,6 +133,14 @@ def _facts(rows: pd.DataFrame | None) -> dict[str, str]:
         days = good["finished"].dropna().astype(str)
         facts["finished"] = " to ".join(dict.fromkeys([days.min(), days.max()]))
     return facts
+
+
+def _plain(versions: object) -> object:
+    """`{"torch": "2.13"}` as torch 2.13; what is no JSON object stays as it is."""
+    try:
+        return ", ".join(f"{name} {number}" for name, number in json.loads(versions).items())
+    except (TypeError, ValueError, AttributeError):
+        return versions
 
 
 def _joined(values: pd.Series, most: int = 4) -> str:

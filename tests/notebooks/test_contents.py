@@ -1,5 +1,7 @@
 """The map of the notebooks and their tables."""
 
+import re
+
 import nbformat
 import pandas as pd
 import pytest
@@ -33,3 +35,10 @@ def test_show_puts_words_left_and_numbers_right():
     table = show(pd.DataFrame({"what": ["<b>"], "accuracy_percent": [12.345]})).data
     assert 'text-align: left; vertical-align: top">&lt;b&gt;</td>' in table
     assert '<td class="num">12.3' in table
+
+
+def test_show_puts_sentences_left_too():
+    table = show(pd.DataFrame({"claim": ["TPS helps."], "evidence": ["in 12 of 12 pairs"]})).data
+    cells = re.findall(r"<td[^>]*>", table)
+    assert cells
+    assert all("text-align: left" in cell for cell in cells)

@@ -60,3 +60,9 @@ def test_stage_gains_pair_models_that_differ_in_one_stage_alone():
     assert gains["None-VGG-Attn"] == expected < 0
     assert (gains < 0).sum() == 3
     assert stage_gains(None, "feature", "VGG", "RCNN").empty
+
+
+def test_versions_are_told_without_their_json(make_rows):
+    rows = make_rows().assign(versions='{"torch": "2.13", "python": "3.11"}')
+    facts = run_facts(None, rows).set_index("fact")
+    assert facts.loc["library versions", "yours"] == "torch 2.13, python 3.11"
