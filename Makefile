@@ -38,7 +38,7 @@ lint: env
 	$(BIN)/ruff format --check .
 
 lab: env
-	$(BIN)/jupyter lab --notebook-dir notebooks
+	$(BIN)/jupyter lab --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 notebooks: env
 	$(BIN)/ocrkit notebooks
