@@ -96,3 +96,23 @@ class Attention(nn.Module):
                 if said_eos.all():
                     break
             return logits
+
+
+@torch.inference_mode()
+def attention_maps(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Read greedily and tell where the head looked: logits, and alpha (B, steps, T).
+
+    model: a recogniser that ends in Attn; put into eval mode here. images: (B, 1, H, W).
+    Each row of alpha sums to 1; `steps` are those taken until every image had its [s].
+    Raises OcrkitError for a model without attention.
+    """
+    head = getattr(model, "head", None)
+    if not isinstance(head, Attention):
+        raise OcrkitError(f"{getattr(model, 'name', 'this model')} has no attention to look at")
+    scores: list[Tensor] = []
+    hook = head.score.register_forward_hook(lambda layer, inputs, e: scores.append(e.squeeze(2)))
+    try:
+        logits = model.eval()(images)
+    finally:
+        hook.remove()
+    return logits, torch.stack(scores, dim=1).softmax(dim=2)

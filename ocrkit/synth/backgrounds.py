@@ -5,6 +5,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from ocrkit.errors import OcrkitError
+
 _GRID = 512  # waves are rounded to multiples of 1/512, see quasi_crystal
 
 
@@ -18,8 +20,14 @@ def gaussian_noise(
 ) -> np.ndarray:
     """Grey noise N(mean, sd), rounded and held to 0..255, uint8 (height, width).
 
+    Raises OcrkitError for a negative spread.
+
     Four pixels come from each 64-bit draw, through a table of the normal quantiles in 1/65536.
     """
+    if sd < 0:
+        raise OcrkitError(f"the noise's spread must be 0 or more, got {sd}")
+    if sd == 0:
+        return np.full((height, width), min(max(round(mean), 0), 255), np.uint8)
     pixels = height * width
     draws = rng.bit_generator.random_raw(-(-pixels // 4)).view(np.uint16)
     return _normal_table(mean, sd).take(draws[:pixels]).reshape(height, width)

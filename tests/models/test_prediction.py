@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from ocrkit.errors import OcrkitError
-from ocrkit.models.prediction import Attention
+from ocrkit.models import Recognizer
+from ocrkit.models.prediction import Attention, attention_maps
 
 BATCH, FRAMES, INPUTS, HIDDEN, CLASSES, STEPS = 3, 5, 6, 8, 7, 4
 
@@ -84,3 +85,25 @@ def test_longer_text_is_cut_and_shorter_text_refused():
     assert torch.equal(head(frames, text, STEPS), head(frames, text[:, :STEPS], STEPS))
     with pytest.raises(OcrkitError, match="teacher forcing needs 4"):
         head(frames, text[:, :3], STEPS)
+
+
+def test_attention_maps_are_the_weights_of_the_context():
+    torch.manual_seed(0)
+    model = Recognizer("None-VGG-None-Attn", classes=9, max_length=3, image_width=32, width=0.05)
+    model.eval()
+    images = torch.randn(2, 1, 32, 32)
+    logits, maps = attention_maps(model, images)
+    torch.testing.assert_close(logits, model(images))
+    assert maps.shape == (2, 4, model.frames)
+    torch.testing.assert_close(maps.sum(dim=2), torch.ones(2, 4))
+    # The first step by the formula, where the state h is still 0.
+    frames = model.features(images).mean(dim=2).transpose(1, 2)
+    e = model.head.score(torch.tanh(model.head.i2h(frames) + model.head.h2h.bias))
+    torch.testing.assert_close(maps[:, 0], torch.softmax(e.squeeze(2), dim=1))
+    assert not model.head.score._forward_hooks, "nothing is left behind"
+
+
+def test_attention_maps_need_attention():
+    model = Recognizer("None-VGG-None-CTC", classes=9, image_width=32, width=0.05)
+    with pytest.raises(OcrkitError, match="None-VGG-None-CTC has no attention"):
+        attention_maps(model, torch.zeros(1, 1, 32, 32))

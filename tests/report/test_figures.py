@@ -17,6 +17,7 @@ from ocrkit import published
 from ocrkit.errors import OcrkitError
 from ocrkit.report import figures, tables
 from ocrkit.report.figures import style
+from ocrkit.report.figures.frames import frame_budgets
 from ocrkit.report.figures.labels import place_labels
 
 
@@ -211,3 +212,14 @@ def test_variance_by_stage_draws_the_sources_with_all_24(make_rows):
     assert figure.axes[0].texts[0].get_text() == "75.1"
     none = figures.variance_by_stage(published.figures().head(3))
     assert "all 24" in none.axes[0].texts[0].get_text()
+
+
+def test_frame_budgets_say_what_fits_and_draw_every_border():
+    image = Image.new("L", (640, 64), 235)
+    label = "가나다라마바사아자차" * 3  # 30 syllables, no equal neighbours
+    figure = frame_budgets(image, label, ("VGG", "ResNet"))
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert ["cannot" in title for title in titles] == [True, True, False, False]
+    assert titles[0].startswith("VGG, 100 pixels: 24 frames; the label's 30 syllables need 30")
+    borders = [len(axes.collections[0].get_segments()) for axes in figure.axes]
+    assert borders == [25, 27, 100, 102]

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from ocrkit.errors import OcrkitError
 from ocrkit.synth.backgrounds import gaussian_noise, quasi_crystal, white
 
 
@@ -76,3 +77,10 @@ def test_the_number_of_waves_and_their_frequency_are_uniform():
         ("uniform", 20.0, 50.0),
         ("uniform", 0, 2 * math.pi),
     ]
+
+
+def test_noise_without_spread_is_plain_paper():
+    rng = np.random.default_rng(0)
+    assert set(gaussian_noise(rng, 4, 6, mean=235.0, sd=0.0).ravel()) == {235}
+    with pytest.raises(OcrkitError, match="spread"):
+        gaussian_noise(rng, 4, 6, sd=-1.0)
