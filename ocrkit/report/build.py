@@ -40,10 +40,17 @@ def your_results(folder: str | Path) -> Results | None:
 
 
 def kind_samples(data: str | Path, each: int = 2) -> dict[str, list[Image.Image]] | None:
-    """The first test images of each kind, for the paper's Figure 3; None where there is no data."""
+    """The longest words among the first test images, for Figure 3; None without data.
+
+    The longest, for a single syllable beside a line of text would be drawn as large as the line.
+    """
     try:
         sets = {kind: ImageSet(Path(data) / f"test-{kind}") for kind in KINDS}
-        return {kind: [s.image(i) for i in range(each)] for kind, s in sets.items()}
+        chosen = {
+            kind: sorted(range(min(60, len(s))), key=lambda i: -len(s.text(i)))[:each]
+            for kind, s in sets.items()
+        }
+        return {kind: [sets[kind].image(i) for i in rows] for kind, rows in chosen.items()}
     except OcrkitError:
         return None
 
