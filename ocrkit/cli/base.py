@@ -23,7 +23,8 @@ console = Console()
 err = Console(stderr=True)
 
 PresetName = Annotated[
-    str, typer.Option("--preset", "-p", help="smoke (minutes), mini (an hour), paper-v1, paper-v2")
+    str,
+    typer.Option("--preset", "-p", help="smoke (minutes), mini (an hour), mix, paper-v1, paper-v2"),
 ]
 DataFolder = Annotated[
     Path | None, typer.Option(help="where the images lie [default: data/generated/PRESET]")

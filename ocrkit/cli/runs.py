@@ -42,12 +42,13 @@ def sweep(
         str | None, typer.Option(help="2019 or fast, instead of the preset's; use another --out")
     ] = None,
 ) -> None:
-    """Train and test the 24 models (or those named), then time each of them alone.
+    """Train and test the preset's models (or those named), then time each of them alone.
 
     Stop it when you like and start it again: finished runs are kept, and a run that was under way
     goes on from its last checkpoint.
     """
     from ocrkit.experiments.grid import grid
+    from ocrkit.experiments.presets import get_preset
     from ocrkit.experiments.results import assemble, read_row, reference_seconds
     from ocrkit.experiments.runner import is_done, time_runs
     from ocrkit.experiments.runner import sweep as run_sweep
@@ -55,7 +56,7 @@ def sweep(
     from ocrkit.training.precision import find_device
     from ocrkit.training.recipe import find_recipe
 
-    runs = grid(tuple(model or ()), tuple(seed or (1,)))
+    runs = grid(tuple(model or get_preset(preset).models), tuple(seed or (1,)))
     find_device(device)  # before any image is drawn
     chosen, sets = prepared(preset, data, workers)
     if unfit_limit is not None:

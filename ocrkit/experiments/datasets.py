@@ -59,7 +59,9 @@ def plan(preset: Preset, words: str | Path | None = None, fonts: str | None = No
     listed = read_words(words)
     charset = named_charset("972") if preset.charset == "972" else ""
     charset = charset or "".join(sorted(common_syllables(listed, preset.pool_size)))
-    usable = [w for w in words_over(listed, charset) if len(w) <= preset.max_length]
+    # Whichever words a label draws, it must not be longer than attention can write.
+    longest = preset.max_length // preset.words_per_label
+    usable = [w for w in words_over(listed, charset) if len(w) <= longest]
     if len(usable) < 10:
         raise OcrkitError(
             f"only {len(usable)} words are written with the {len(charset)} syllables of "
@@ -91,28 +93,40 @@ def _generations(
     held_out = frozenset(words["valid"]) | frozenset(words["test"])
     number = iter(range(1000))
 
-    def draw(kind: str, part: str, count: int, random_share: float = 0.0) -> Generation:
+    def draw(
+        kind: str,
+        part: Iterable[str],
+        count: int,
+        random_share: float = 0.0,
+        words_per_label: int = preset.words_per_label,
+    ) -> Generation:
         return Generation(
             kind,
             count,
             seed=1000 * preset.seed + next(number),  # no two sets may draw the same samples
-            words=tuple(words[part]),
+            words=tuple(part),
             fonts=fonts,
-            words_per_label=preset.words_per_label,
+            words_per_label=words_per_label,
             random_share=random_share,
             random_length=(1, min(4, preset.max_length)),
             syllables=charset if random_share else "",
             held_out=held_out if random_share else frozenset(),
         )
 
+    train, valid, test = (words[part] for part in ("train", "valid", "test"))
     sets = {
-        f"train-{k}": (draw(k, "train", preset.train_images, preset.random_share),)
+        f"train-{k}": (draw(k, train, preset.train_images, preset.random_share),)
         for k in preset.train_kinds
     }
     share = preset.valid_images // len(preset.valid_kinds)
-    sets["valid"] = tuple(draw(k, "valid", share) for k in preset.valid_kinds)
-    sets |= {f"test-{k}": (draw(k, "test", preset.test_images),) for k in KINDS}
-    sets |= {f"seen-{k}": (draw(k, "train", preset.test_images),) for k in preset.train_kinds}
+    sets["valid"] = tuple(draw(k, valid, share) for k in preset.valid_kinds)
+    sets |= {f"test-{k}": (draw(k, test, preset.test_images),) for k in KINDS}
+    sets |= {f"seen-{k}": (draw(k, train, preset.test_images),) for k in preset.train_kinds}
+    # Basic, so that they differ from basic sentences by their stretching alone.
+    if preset.word_images:
+        sets["test-word"] = (draw("basic", test, preset.word_images, words_per_label=1),)
+    if preset.syllable_images:
+        sets["test-syllable"] = (draw("basic", charset, preset.syllable_images, words_per_label=1),)
     return sets
 
 

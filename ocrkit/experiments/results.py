@@ -9,13 +9,18 @@ from ocrkit.experiments.grid import Run
 from ocrkit.files import atomic_file, read_json, write_json
 from ocrkit.resources import resource
 
+# Scores on images of one word or syllable: only presets with such sets have them.
+ALONE_COLUMNS = (
+    *("accuracy_word", "accuracy_syllable"),
+    *("accuracy_word_padded", "accuracy_syllable_padded", "accuracy_mix"),
+)
 COLUMNS = (
     *("model", "transformation", "feature", "sequence", "prediction", "seed"),
     *("preset", "recipe", "status", "error", "steps", "images"),
     *("train_seconds", "cpu_seconds", "final_loss", "unfit_share"),
     *("accuracy", "accuracy_low", "accuracy_high"),
     *(f"accuracy_{kind}" for kind in ("basic", "background", "skew", "distortion", "blur")),
-    *("accuracy_five", "accuracy_seen"),
+    *("accuracy_five", "accuracy_seen", *ALONE_COLUMNS),
     *("cer", "norm_ed_icdar", "norm_ed_fork_sum", "jamo_error", "test_images"),
     *("latency_1_ms_median", "latency_1_ms_p95"),
     *("latency_n_ms_median", "latency_n_ms_p95", "latency_n"),
@@ -54,7 +59,8 @@ def assemble(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         for row in rows
         for point in row.pop("history", [])
     ]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    unused = [name for name in ALONE_COLUMNS if not any(name in row for row in rows)]
+    table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in unused])
     points = pd.DataFrame(
         curves,
         columns=[

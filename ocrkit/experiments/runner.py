@@ -19,18 +19,18 @@ from typing import Any
 import torch
 
 import ocrkit
-from ocrkit.data.cache import Pixels, load_pixels, to_input
+from ocrkit.data.cache import load_pixels, to_input
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.datasets import DataSets
 from ocrkit.experiments.grid import Run, longest_first
-from ocrkit.experiments.presets import KINDS, Preset
+from ocrkit.experiments.presets import Preset
 from ocrkit.experiments.results import read_row, write_row
+from ocrkit.experiments.scoring import test_scores
 from ocrkit.experiments.setup import make_trainer
 from ocrkit.files import read_json, write_json
 from ocrkit.latency import measure_latency
-from ocrkit.metrics import score
 from ocrkit.models import load_checkpoint, parse_name, save_checkpoint
-from ocrkit.training import Progress, read_all
+from ocrkit.training import Progress
 from ocrkit.training.precision import find_device
 
 LATENCY_BATCH = 32
@@ -114,9 +114,6 @@ def _train_and_test(
     device: torch.device,
     watch: Callable[[Progress], None],
 ) -> dict:
-    def pixels(name: str) -> Pixels:
-        return load_pixels(data.open(name), preset.image_width)
-
     state = folder / "state" / run.name
     trainer = make_trainer(preset, data, run, state, device)
     model, converter = trainer.model, trainer.converter
@@ -132,7 +129,7 @@ def _train_and_test(
         "final_loss": result.final_loss,
         "unfit_share": result.unfit_share,
         "precision": result.precision,
-        **test_scores(model, converter, preset, pixels),
+        **test_scores(model, converter, preset, data),
         "params": sum(model.stage_parameters().values()),
         **{f"params_{k.lower()}": v for k, v in model.stage_parameters().items()},
         "history": result.history,
@@ -141,38 +138,6 @@ def _train_and_test(
     save_checkpoint(model, folder / "checkpoints" / run.name, data.charset, **about)
     shutil.rmtree(state, ignore_errors=True)  # the optimiser's part is of no more use
     return row
-
-
-def test_scores(
-    model: torch.nn.Module, converter: Any, preset: Preset, pixels: Callable[[str], Pixels]
-) -> dict[str, float]:
-    """The scores of a row: unseen words by kind, the training kinds together, and seen words."""
-
-    def read(names: list[str]) -> tuple[list[str], list[str]]:
-        read_as, true = [], []
-        for name in names:
-            images = pixels(name)
-            read_as += read_all(model, converter, images.pixels).texts
-            true += images.texts
-        return read_as, true
-
-    by_kind = {kind: read([f"test-{kind}"]) for kind in KINDS}
-    accuracy = {kind: score(*texts).accuracy for kind, texts in by_kind.items()}
-    inside = score(*read([f"test-{kind}" for kind in preset.train_kinds]))
-    seen = score(*read([f"seen-{kind}" for kind in preset.train_kinds]))
-    return {
-        "accuracy": inside.accuracy,
-        "accuracy_low": inside.low,
-        "accuracy_high": inside.high,
-        **{f"accuracy_{kind}": value for kind, value in accuracy.items()},
-        "accuracy_five": sum(accuracy.values()) / len(accuracy),
-        "accuracy_seen": seen.accuracy,
-        "cer": inside.cer,
-        "norm_ed_icdar": inside.norm_ed_icdar,
-        "norm_ed_fork_sum": inside.norm_ed_fork_sum,
-        "jamo_error": inside.jamo_error,
-        "test_images": inside.images,
-    }
 
 
 def is_done(row: dict | None, with_latency: bool = False) -> bool:

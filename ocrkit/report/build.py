@@ -11,10 +11,11 @@ from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.presets import KINDS, get_preset
 from ocrkit.experiments.results import assemble, read_results
-from ocrkit.files import atomic_folder
+from ocrkit.files import atomic_file, atomic_folder
 from ocrkit.report import tables
 from ocrkit.report.claims import claims_table
-from ocrkit.report.page import write_report
+from ocrkit.report.mix import has_mix, mix_table
+from ocrkit.report.page import MIX_FIGURE, write_report
 from ocrkit.report.reviewers import answers_to_reviewers
 from ocrkit.report.text import to_rich
 from ocrkit.resources import resource
@@ -88,6 +89,9 @@ def print_tables(preset: str, folder: str | Path, console: Console) -> None:
     sides = (None, reference and reference[0], yours and yours[0])
     to_rich(tables.table1(*sides), "Table 1: accuracy against time", console)
     to_rich(tables.table2(*sides), "Table 2: accuracy against parameters", console)
+    for who, rows in (("reference", sides[1]), ("yours", sides[2])):
+        if has_mix(rows):
+            to_rich(mix_table(rows), f"The test mix, in its parts ({who})", console)
 
 
 def print_claims(preset: str, folder: str | Path, console: Console) -> None:
@@ -109,17 +113,17 @@ def promote_run(preset: str, source: str | Path) -> list[Path]:
     """Make a finished run the committed reference: data/results/PRESET and figures/.
 
     Raises:
-        OcrkitError: a run of the 24 is missing or failed.
+        OcrkitError: a run of the preset's models is missing or failed.
     """
     from ocrkit.models import MODEL_NAMES
 
-    get_preset(preset)
+    part = get_preset(preset).models
     results = your_results(source)
     if results is None:
         raise OcrkitError(f"no run in {source}")
     rows = results[0]
     good = set(rows[rows["status"] == "ok"]["model"])
-    missing = [name for name in MODEL_NAMES if name not in good]
+    missing = [name for name in part or MODEL_NAMES if name not in good]
     if missing:
         raise OcrkitError(f"not promoted, {len(missing)} models are missing: {', '.join(missing)}")
     kept, drawn = Path("data/results") / preset, Path("figures")
@@ -127,7 +131,9 @@ def promote_run(preset: str, source: str | Path) -> list[Path]:
         for name in ("runs.csv", "curves.csv", "experiment.json"):
             shutil.copy(Path(source) / name, folder / name)
     page = build_report(preset, source, out=Path(source) / "reference", reference_only=True)
-    with atomic_folder(drawn) as folder:
-        for figure in sorted((page.parent / "figures").glob("*.png")):
-            shutil.copy(figure, folder / figure.name)
+    # The figures of the grid are one preset's; another that trains a part of it adds its own one.
+    only = f"{MIX_FIGURE}.png" if part else "*.png"
+    for figure in sorted((page.parent / "figures").glob(only)):
+        with atomic_file(drawn / figure.name) as temporary:
+            shutil.copy(figure, temporary)
     return [kept, drawn]

@@ -14,6 +14,7 @@ from ocrkit.files import write_text
 from ocrkit.report import figures, tables
 from ocrkit.report.claims import claims_table
 from ocrkit.report.css import CSS
+from ocrkit.report.mix import CLAIM, has_mix, judge_mix, mix_gains, mix_table
 from ocrkit.report.reviewers import answers_to_reviewers, existing_models
 from ocrkit.report.rows import by_model
 from ocrkit.report.statistics import intervals, rank_correlation
@@ -31,6 +32,7 @@ _HOW_TO_READ = (
     " first call included: rank order at best. Ours are the median time per image of a whole batch,"
     " measured after all training, while nothing else runs.",
 )
+MIX_FIGURE = "tps_on_the_mix"
 _NOTHING = "No run has results yet: the command make reproduce makes them."
 
 
@@ -130,6 +132,7 @@ def write_report(
         page.table(f"kinds_{source}", tables.kinds_table(rows), caption)
     if not _with_results(ours):
         page.words(_NOTHING, kind="none")
+    _the_test_mix(page, ours)
     page.heading("Errors and costs")
     page.words(
         "CER is wrong characters over all characters; the jamo error counts letters within"
@@ -215,6 +218,26 @@ def _the_papers_claims(page: _Page, ours: Mapping[str, pd.DataFrame | None]) -> 
             page.points(sentences)
         caption = f"Existing models within the grid of 24. {WHO[source]}."
         page.table(f"existing_{source}", existing_models(rows, source), caption)
+
+
+def _the_test_mix(page: _Page, ours: Mapping[str, pd.DataFrame | None]) -> None:
+    shown = {source: rows for source, rows in ours.items() if has_mix(rows)}
+    if not shown:
+        return
+    page.heading("The test mix")
+    page.words(
+        "Most of the paper's test images were single words and syllables, stretched to the width"
+        " of a sentence; its accuracies are of all of them together. Here the parts stand apart,"
+        " and the same words and syllables are read in their own shape as well, with the last"
+        " column repeated to the right: that tells the stretching from the shortness."
+    )
+    for source, rows in shown.items():
+        gains = mix_gains(rows)
+        verdict, told = judge_mix(gains)
+        page.words(f"{WHO[source]}. {CLAIM} {verdict.capitalize()}. {told}")
+        caption = f"{WHO[source]}: points that TPS adds in each part."
+        page.figure(MIX_FIGURE, figures.tps_on_the_mix(rows), caption)
+        page.table(f"mix_{source}", mix_table(rows), f"{WHO[source]}: accuracy (%) in each part.")
 
 
 def _with_results(ours: Mapping[str, pd.DataFrame | None]) -> dict[str, pd.DataFrame]:

@@ -16,12 +16,12 @@ import pandas as pd
 
 from ocrkit import published
 from ocrkit.errors import OcrkitError
+from ocrkit.experiments.scoring import PAPER_IMAGES
 from ocrkit.report.rows import by_model, ended_well
 
-# The paper's test set as described: sentences of the five kinds, then single words and single
-# characters. It never says which of them its accuracies belong to, nor the spread over its runs.
-PAPER_SENTENCES = 2_700
-PAPER_MIX = 2_700 + 30_000 + 60_000
+# The paper never says which part of its test set its accuracies belong to, nor their spread.
+PAPER_SENTENCES = PAPER_IMAGES["sentence"]
+PAPER_MIX = sum(PAPER_IMAGES.values())
 DRAWS = 2_000
 
 

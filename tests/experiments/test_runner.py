@@ -11,7 +11,7 @@ from ocrkit.data.cache import load_pixels
 from ocrkit.experiments import runner
 from ocrkit.experiments.grid import Run
 from ocrkit.experiments.presets import KINDS
-from ocrkit.experiments.results import COLUMNS, read_row, row_path, write_row
+from ocrkit.experiments.results import ALONE_COLUMNS, COLUMNS, read_row, row_path, write_row
 from ocrkit.experiments.runner import check_folder, is_done, run_one, sweep, time_runs
 from ocrkit.models import load_checkpoint
 from ocrkit.training import read_all
@@ -26,7 +26,8 @@ def test_a_run_becomes_a_row_and_a_checkpoint(tiny, data, tmp_path, run):
     row = run_one(tiny, data, run, tmp_path, watch=lambda p: steps.append(p.step))
     assert steps == [1, 2, 3, 4]
     assert read_row(tmp_path, run) == row
-    assert set(COLUMNS) - set(row) == {c for c in COLUMNS if c.startswith("latency")}
+    later = {c for c in COLUMNS if c.startswith("latency")}
+    assert set(COLUMNS) - set(row) == later | set(ALONE_COLUMNS)
     assert (row["status"], row["error"]) == ("ok", "")
     assert (row["steps"], row["images"], row["dataset"]) == (4, 16, data.fingerprint)
     assert [point["step"] for point in row["history"]] == [2, 4]

@@ -2,6 +2,7 @@
 
 from ocrkit.report.figures.curves import curves_2019, learning_curves
 from ocrkit.report.figures.kinds import five_kinds, kinds_heatmap
+from ocrkit.report.figures.mix import tps_on_the_mix
 from ocrkit.report.figures.pipeline import four_stages
 from ocrkit.report.figures.scatter import accuracy_against
 from ocrkit.report.figures.stages import stage_averages
@@ -20,5 +21,6 @@ __all__ = [
     "new_figure",
     "save_figure",
     "stage_averages",
+    "tps_on_the_mix",
     "variance_by_stage",
 ]

@@ -1,0 +1,127 @@
+"""The paper's test mix: sentences, single words and single syllables, told apart.
+
+Most of the paper's test images were single words and syllables stretched to the width of a
+sentence, and its accuracies are of all of them together. Does TPS's gain come from those?
+"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from ocrkit.experiments.presets import KINDS, get_preset
+from ocrkit.experiments.scoring import PAPER_IMAGES, paper_weighted
+from ocrkit.report.judging import DIFFERS, NOT_SETTLED, REPRODUCED
+from ocrkit.report.rows import by_model, ended_well
+from ocrkit.report.statistics import Gains, interval, measure, stage_contrast
+
+# What is read, and the column of its accuracy. Those after "syllable" are for comparison.
+PARTS = {
+    "sentence": "accuracy_five",
+    "word": "accuracy_word",
+    "syllable": "accuracy_syllable",
+    "word, own shape": "accuracy_word_padded",
+    "syllable, own shape": "accuracy_syllable_padded",
+}
+CLAIM = "TPS's gain comes from single words and syllables stretched to full width."
+
+
+def has_mix(rows: pd.DataFrame | None) -> bool:
+    """Do these result rows hold scores on single words and syllables?"""
+    return rows is not None and PARTS["word"] in rows and rows[PARTS["word"]].notna().any()
+
+
+def mix_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy (%) on each part of the mix and on the whole, means over seeds; the best first.
+
+    Returns:
+        Columns model, seeds, the columns of `PARTS`, and accuracy_mix: sentences, words and
+        syllables weighted by the paper's numbers of images.
+    """
+    merged = by_model(rows)
+    columns = ["model", "seeds", *PARTS.values(), "accuracy_mix"]
+    table = merged.dropna(subset="accuracy_mix").reindex(columns=columns)
+    table["seeds"] = table["seeds"].astype(int).astype(str)
+    return table.sort_values("accuracy_mix", ascending=False, ignore_index=True)
+
+
+def mix_gains(rows: pd.DataFrame) -> dict[str, Gains]:
+    """TPS's gain in each part of the mix, and in the whole ("mix"), pair by pair and on average.
+
+    Intervals as `statistics.stage_contrast`. The parts' images are different ones and drawn
+    independently; the seeds are drawn anew for each part too, which makes differences between
+    parts look a little less sure than they are.
+    """
+    gains = {
+        part: stage_contrast(
+            measure(_with_accuracy(rows, part), seed=number), "transformation", "TPS", "None"
+        )
+        for number, part in enumerate(PARTS)
+    }
+    return gains | {"mix": _weighted(gains)}
+
+
+def gains_table(gains: Mapping[str, Gains]) -> pd.DataFrame:
+    """Columns part, pairs, gain, low_95, high_95: TPS's mean gain in points, part by part."""
+    return pd.DataFrame(
+        [
+            {
+                "part": part,
+                "pairs": str(len(gain.table)),
+                "gain": gain.mean,
+                "low_95": gain.low,
+                "high_95": gain.high,
+            }
+            for part, gain in gains.items()
+        ]
+    )
+
+
+def judge_mix(gains: Mapping[str, Gains]) -> tuple[str, str]:
+    """The verdict on `CLAIM`, and the numbers it follows from.
+
+    Reproduced where TPS's mean gain over the paper-weighted mix is surely larger than over the
+    sentences alone; differs where it is surely smaller; else not settled.
+    """
+    whole, sentences = gains["mix"], gains["sentence"]
+    more = whole.mean - sentences.mean
+    low, high = interval(whole.draws.mean() - sentences.draws.mean())
+    told = "; ".join(
+        f"{part}: {gain.mean:+.1f} ({gain.low:+.1f} to {gain.high:+.1f})"
+        for part, gain in gains.items()
+    )
+    told = (
+        f"TPS's mean gain in points over {len(whole.table)} pairs of models, {told}. Over the mix"
+        f" it is {more:+.1f} points ({low:+.1f} to {high:+.1f}) beside that over sentences."
+    )
+    return REPRODUCED if low > 0 else DIFFERS if high < 0 else NOT_SETTLED, told
+
+
+def _with_accuracy(rows: pd.DataFrame, part: str) -> pd.DataFrame:
+    """The rows as if the part were all that was tested."""
+    good = rows[ended_well(rows)]
+    preset = get_preset(good["preset"].iloc[0])
+    images = {
+        "sentence": len(KINDS) * preset.test_images,
+        "word": preset.word_images,
+        "syllable": preset.syllable_images,
+    }
+    accuracy = good[PARTS[part]].astype(float)
+    shown = good.drop(columns=["accuracy_low", "accuracy_high"], errors="ignore")
+    return shown.assign(accuracy=accuracy, test_images=images[part.split(",")[0]])
+
+
+def _weighted(gains: Mapping[str, Gains]) -> Gains:
+    """The parts' gains put together in the paper's numbers of images."""
+    first = gains["sentence"]
+    draws = paper_weighted({part: gains[part].draws for part in PAPER_IMAGES})
+    table = first.table.assign(
+        gain=paper_weighted({part: gains[part].table["gain"] for part in PAPER_IMAGES})
+    )
+    bounds = [interval(draws.loc[pair]) for pair in table.index]
+    table["low"], table["high"] = [low for low, _ in bounds], [high for _, high in bounds]
+    table["state"] = [
+        "holds" if low > 0 else "fails" if high < 0 else "open" for low, high in bounds
+    ]
+    low, high = interval(draws.mean()) if len(draws) else (float("nan"), float("nan"))
+    mean = float(table["gain"].mean())
+    return Gains(first.stage, first.option, first.over, table, draws, mean, low, high)
