@@ -3,17 +3,17 @@
 import sys
 
 # Each module adds its commands to `app`, in the order of the help.
-from ocrkit.cli import about, data, runs, use
+from ocrkit.cli import about, bench, data, runs, use
 from ocrkit.cli.base import app, complain, err
 from ocrkit.errors import OcrkitError
 
-__all__ = ["about", "app", "data", "main", "runs", "use"]
+__all__ = ["about", "app", "bench", "data", "main", "runs", "use"]
 
 
 def main() -> None:
     """The entry point: an error a user can mend is one line, not a traceback."""
     try:
-        app(standalone_mode=True)
+        app(prog_name="ocrkit", standalone_mode=True)
     except OcrkitError as error:
         complain(f"ocrkit: {error}", "red")
         sys.exit(1)
