@@ -6,6 +6,7 @@ how fast a step could be (the roofline of Williams et al., CACM 2009).
 """
 
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -51,6 +52,7 @@ class Cost:
         return max(batch * self.flops / flops_per_second, moved / bytes_per_second)
 
 
+@cache
 def training_cost(
     model: str, classes: int = 973, image_width: int = 400, max_length: int = 50, width: float = 1.0
 ) -> Cost:
@@ -65,6 +67,7 @@ def training_cost(
     return _count(model, classes, image_width, max_length, width, training=True)
 
 
+@cache
 def reading_cost(
     model: str, classes: int = 973, image_width: int = 400, max_length: int = 50, width: float = 1.0
 ) -> Cost:
