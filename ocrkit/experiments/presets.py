@@ -141,9 +141,9 @@ PRESETS = {
         # CTC alone: attention is still at its first plateau when these have learnt to read.
         recipe=replace(_MINI.recipe, name="fast-mix", steps=3000),
         models=tuple(
-            f"{first}-{middle}-CTC"
+            f"{first}-VGG-{middle}-CTC"
             for first in ("None", "TPS")
-            for middle in ("VGG-None", "VGG-BiLSTM", "RCNN-None")
+            for middle in ("None", "BiLSTM")
         ),
         note="Sentences of three words; tested also on single words and syllables, stretched.",
     ),
