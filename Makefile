@@ -4,8 +4,10 @@ PYTHON ?= python3
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/ready
+BENCH ?= runs/bench.json
+TRDG := .venv-trdg/ready
 
-.PHONY: help env reproduce test lint lab notebooks fonts promote clean
+.PHONY: help env reproduce test lint lab notebooks bench fonts promote clean
 
 help:
 	@echo "make reproduce           generate, train the 24 mini models, print the tables (about an hour)"
@@ -13,6 +15,7 @@ help:
 	@echo "make test                every test"
 	@echo "make lab                 JupyterLab on the notebooks"
 	@echo "make notebooks           run every notebook again and save it with its outputs"
+	@echo "make bench               how fast it is beside today's tools (minutes; on an idle machine)"
 	@echo "make fonts               more Korean fonts from the system's packages (Debian, Ubuntu)"
 	@echo "make promote             for keepers: make runs/PRESET the committed reference run"
 
@@ -43,6 +46,17 @@ lab: env
 notebooks: env
 	$(BIN)/ocrkit notebooks
 
+bench: env $(TRDG)
+	$(BIN)/ocrkit bench --out $(BENCH)
+
+# TRDG wants older libraries than ours, so it gets a folder of its own. Where it cannot be
+# installed, the bench says so and measures our side alone.
+$(TRDG): ocrkit/bench/trdg.txt
+	-$(PYTHON) -m venv .venv-trdg \
+	  && .venv-trdg/bin/pip install --quiet --requirement $< \
+	  && .venv-trdg/bin/pip install --quiet --no-deps trdg==1.8.0 \
+	  && touch $@
+
 fonts:
 	$(if $(filter 0,$(shell id -u)),,sudo) apt-get install --yes fonts-nanum fonts-nanum-extra \
 	  fonts-unfonts-core fonts-unfonts-extra fonts-baekmuk fonts-alee fonts-woowa-bm fonts-noto-cjk
@@ -51,4 +65,4 @@ promote: env
 	$(BIN)/ocrkit promote --preset $(PRESET)
 
 clean:
-	rm -rf .venv data/generated
+	rm -rf .venv .venv-trdg data/generated

@@ -1,0 +1,47 @@
+"""The command that measures speed."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocrkit.cli.base import app, console
+from ocrkit.errors import OcrkitError
+
+
+@app.command()
+def bench(
+    only: Annotated[
+        list[str] | None, typer.Option(help="generate, feed or train; repeat for more")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="turns that each side gets")] = 5,
+    trdg: Annotated[
+        Path, typer.Option(help="the Python that TRDG is installed for: see `make bench`")
+    ] = Path(".venv-trdg/bin/python"),
+    out: Annotated[Path, typer.Option(help="the file to write")] = Path("runs/bench.json"),
+) -> None:
+    """Measure how fast generating, feeding and training are beside today's tools.
+
+    Both sides are measured in turns, on one core (training: on two). A busy machine slows both,
+    and its numbers are not worth keeping.
+    """
+    # Before numpy is loaded: its own threads would make "one core" untrue.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from ocrkit.bench.run import MEASURES, describe_machine, document, notes, rows, summary, table
+    from ocrkit.files import write_json
+    from ocrkit.report.text import to_rich
+
+    chosen = tuple(only or MEASURES)
+    if unknown := [name for name in chosen if name not in MEASURES]:
+        raise OcrkitError(f"no measure {unknown[0]!r}: choose among {', '.join(MEASURES)}")
+    machine, measured = describe_machine(), []
+    with console.status("measuring"):
+        for row in rows(chosen, trdg, rounds):
+            measured.append(row)
+            console.print(f"measured {row.what}")
+    found = document(machine, measured)
+    write_json(out, found)
+    to_rich(table(found), "Images a second, and how many times theirs", console)
+    for note in [summary(machine), *notes(found), f"written to {out}"]:
+        console.print(note, markup=False, highlight=False)
