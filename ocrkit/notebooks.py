@@ -101,16 +101,36 @@ def find_notebooks(folder: str | Path = "notebooks") -> list[Path]:
     return found
 
 
+def _read(notebook: Path) -> dict:
+    """A notebook's JSON.
+
+    Raises:
+        OcrkitError: the file is missing, no JSON, or no notebook.
+    """
+    import nbformat
+
+    book = read_json(notebook)
+    try:
+        nbformat.validate(book)
+    except Exception as error:  # what is no notebook at all fails in many ways
+        why = (str(error).splitlines() or [""])[0]
+        raise OcrkitError(f"{notebook} is broken ({why}): it is no notebook") from None
+    return book
+
+
 def contents(folder: str | Path = "notebooks") -> pd.DataFrame:
     """The numbered notebooks without their solutions: columns notebook, title, minutes.
 
     The title is the first heading, the minutes those that its `begin` states.
+
+    Raises:
+        OcrkitError: there are none, or one is broken.
     """
     rows = []
     for path in find_notebooks(folder):
         if path.parent.name == "solutions":
             continue
-        cells = ["".join(cell["source"]) for cell in read_json(path)["cells"]]
+        cells = ["".join(cell["source"]) for cell in _read(path)["cells"]]
         title = next((c.splitlines()[0] for c in cells if c.startswith("# ")), path.stem)
         minutes = re.search(r"begin\((?:minutes=)?([\d.]+)", "\n".join(cells))
         rows.append(
@@ -127,11 +147,12 @@ def execute(notebook: Path, out: Path, smoke: bool = False) -> float:
     """Run one notebook top to bottom and save it with its outputs; return the seconds it took.
 
     Raises:
-        OcrkitError: a cell failed.
+        OcrkitError: a cell failed, or the notebook is broken.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    _read(notebook)
     start = time.perf_counter()
     try:
         papermill.execute_notebook(

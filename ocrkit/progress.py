@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,31 +14,35 @@ from ocrkit.report.summary import duration
 from ocrkit.training import Progress as TrainingProgress
 
 
-def _bars(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=console,
-    )
+class _Bars:
+    """Bars that stand on the console within a `with` block."""
 
+    def __init__(self, console: Console):
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+        )
 
-class DataBars:
-    """One bar per set while data is generated."""
-
-    def __init__(self, console: Console, doing: str = "drawing"):
-        self._bars, self._doing = _bars(console), doing
-        self._tasks: dict[str, int] = {}
-
-    def __enter__(self) -> "DataBars":
+    def __enter__(self) -> Self:
         self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
+
+
+class DataBars(_Bars):
+    """One bar per set while data is generated."""
+
+    def __init__(self, console: Console, doing: str = "drawing"):
+        super().__init__(console)
+        self._doing = doing
+        self._tasks: dict[str, int] = {}
 
     def watch(self, name: str, done: int, count: int) -> None:
         """Told by `prepare`."""
@@ -46,19 +51,12 @@ class DataBars:
         self._bars.update(self._tasks[name], completed=done, note=f"{done} of {count} images")
 
 
-class RunBar:
+class RunBar(_Bars):
     """One bar for one run."""
 
     def __init__(self, console: Console, name: str):
-        self._bars = _bars(console)
+        super().__init__(console)
         self._task = self._bars.add_task(name, total=None, note="")
-
-    def __enter__(self) -> "RunBar":
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
 
     def watch(self, now: TrainingProgress) -> None:
         """Told by a `Trainer`."""
@@ -69,7 +67,7 @@ class RunBar:
             self._bars.update(self._task, note=note)
 
 
-class SweepBars:
+class SweepBars(_Bars):
     """One bar for the whole sweep, with an ETA, and one for each run in progress.
 
     Runs differ in length: the ETA weighs each by what it costs, from an earlier run's measured
@@ -77,20 +75,13 @@ class SweepBars:
     """
 
     def __init__(self, console: Console, runs: Iterable[Run], seconds: dict[str, float]):
-        self._console, self._bars = console, _bars(console)
+        super().__init__(console)
         self._weight = {run: seconds.get(run.model) or 1e-3 * weight(run.model) for run in runs}
         self._share: dict[Run, float] = dict.fromkeys(self._weight, 0.0)
         self._tasks: dict[Run, int] = {}
         self._accuracy: dict[Run, float] = {}
         self._start, self._before = time.monotonic(), None
         self._all = self._bars.add_task("all runs", total=sum(self._weight.values()), note="")
-
-    def __enter__(self) -> "SweepBars":
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
 
     def watch(self, event: Event) -> None:
         """Told by `sweep`."""
@@ -113,9 +104,9 @@ class SweepBars:
         if began:
             self._bars.remove_task(self._tasks.pop(run))
         if row["status"] != "ok":
-            self._console.print(f"[red]failed[/] {run.name}: {escape(row['error'])}")
+            self._bars.console.print(f"[red]failed[/] {run.name}: {escape(row['error'])}")
         elif began:
-            self._console.print(
+            self._bars.console.print(
                 f"{run.name:<28} {row['accuracy']:5.1f} % of unseen words, "
                 f"{row['accuracy_seen']:5.1f} % of seen ones, {duration(row['train_seconds'])}"
             )

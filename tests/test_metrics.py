@@ -1,17 +1,20 @@
 """Scores by hand, their bounds, and what must not change them."""
 
 import unicodedata
+from functools import cache
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocrkit.hangul import to_jamo
 from ocrkit.metrics import bootstrap_interval, norm_ed_icdar, score
 
 TEXT = st.text(alphabet="가나다각", max_size=6)
 PAIRS = st.lists(st.tuples(TEXT, TEXT.filter(bool)), min_size=1, max_size=8)
 
 
+@cache
 def edits(a: str, b: str) -> int:
     """The edit distance, as it is defined: slowly."""
     if not a or not b:
@@ -90,6 +93,25 @@ def test_edit_distance_against_its_definition(pairs):
     assert scores.norm_ed_icdar == pytest.approx(
         sum(1 - d / max(len(p), len(r)) for d, (p, r) in zip(distances, pairs, strict=True))
         / len(pairs)
+    )
+    assert scores.norm_ed_fork_sum == pytest.approx(
+        sum(d / len(r) for d, (_, r) in zip(distances, pairs, strict=True))
+    )
+    letters = [(to_jamo(p), to_jamo(r)) for p, r in pairs]
+    assert scores.jamo_error == pytest.approx(
+        sum(edits(p, r) for p, r in letters) / sum(len(r) for _, r in letters)
+    )
+
+
+@given(TEXT.filter(bool), TEXT.filter(bool))
+def test_which_of_two_texts_is_the_reference_changes_the_divisor_alone(one, other):
+    here, there = score([one], [other]), score([other], [one])
+    assert here.accuracy == there.accuracy
+    assert here.norm_ed_icdar == there.norm_ed_icdar
+    assert here.cer * len(other) == pytest.approx(there.cer * len(one))
+    assert here.norm_ed_fork_sum * len(other) == pytest.approx(there.norm_ed_fork_sum * len(one))
+    assert here.jamo_error * len(to_jamo(other)) == pytest.approx(
+        there.jamo_error * len(to_jamo(one))
     )
 
 

@@ -1,6 +1,8 @@
 """What all commands share: the application, where it prints, and options of the same meaning."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +43,16 @@ Charset = Annotated[
 ]
 ImageWidth = Annotated[int | None, typer.Option(min=32, help="pixels; the height is 32")]
 MaxLength = Annotated[int | None, typer.Option(min=1, help="longest label in characters")]
+Engine = Annotated[str, typer.Option(help="native, or apex: NVIDIA Apex, on GPUs")]
+Precision = Annotated[
+    str | None, typer.Option(help="fp32, bf16, fp16 or auto, instead of the recipe's")
+]
+Compile = Annotated[bool, typer.Option("--compile", help="let torch.compile make the kernels")]
+SyncBatchNorm = Annotated[
+    bool,
+    typer.Option("--sync-batch-norm", help="batch norm over all processes' images (torchrun)"),
+]
+SaveEvery = Annotated[float, typer.Option(min=0, help="seconds between two checkpoints")]
 # What sets of one's own are trained with where nothing else is said.
 IMAGE_WIDTH, MAX_LENGTH = 200, 25
 CORES = os.cpu_count() or 1
@@ -49,3 +61,17 @@ CORES = os.cpu_count() or 1
 def complain(text: object, style: str) -> None:
     """One line to the error stream: never wrapped, and brackets in file names stay as they are."""
     err.print(Text(str(text), style), soft_wrap=True)
+
+
+@contextlib.contextmanager
+def resumable() -> Iterator[None]:
+    """Within the block a SIGTERM lets the training save, and ends the command with code 75."""
+    from ocrkit.training.interruption import Interrupted, sigterm_saves
+
+    try:
+        with sigterm_saves():
+            yield
+    except Interrupted as end:
+        if not console.quiet:
+            complain("stopped by SIGTERM, and saved: the same command goes on from there", "yellow")
+        raise typer.Exit(end.code) from None

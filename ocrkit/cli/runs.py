@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,19 +11,32 @@ from ocrkit.cli.base import (
     IMAGE_WIDTH,
     MAX_LENGTH,
     Charset,
+    Compile,
     DataFolder,
     Device,
+    Engine,
     ImageWidth,
     MaxLength,
     Out,
+    Precision,
     PresetName,
+    SaveEvery,
+    SyncBatchNorm,
     UnfitLimit,
     Workers,
     app,
+    complain,
     console,
+    resumable,
 )
 from ocrkit.cli.data import prepared, show_findings
 from ocrkit.errors import OcrkitError
+
+if TYPE_CHECKING:
+    from ocrkit.experiments.datasets import DataSets
+    from ocrkit.experiments.grid import Run
+    from ocrkit.experiments.presets import Preset
+    from ocrkit.training.world import World
 
 
 @app.command()
@@ -48,30 +61,70 @@ def sweep(
     goes on from its last checkpoint.
     """
     from ocrkit.experiments.grid import grid
-    from ocrkit.experiments.presets import get_preset
-    from ocrkit.experiments.results import assemble, read_row, reference_seconds
-    from ocrkit.experiments.runner import is_done, time_runs
-    from ocrkit.experiments.runner import sweep as run_sweep
-    from ocrkit.progress import SweepBars
     from ocrkit.training.precision import find_device
     from ocrkit.training.recipe import find_recipe
+    from ocrkit.training.world import find_world
 
-    runs = grid(tuple(model or get_preset(preset).models), tuple(seed or (1,)))
+    runs = grid(tuple(model or ()), tuple(seed or (1,)))
     find_device(device)  # before any image is drawn
-    chosen, sets = prepared(preset, data, workers)
-    if unfit_limit is not None:
-        chosen = replace(chosen, unfit_limit=unfit_limit)
+    if find_world().size > 1:
+        raise OcrkitError("a sweep starts its own processes (--workers): leave torchrun out")
+    chosen, images = prepared(preset, data, workers)
+    chosen = _changed(chosen, unfit_limit)
     if recipe is not None:
         chosen = replace(chosen, recipe=find_recipe(recipe))
-    folder = out or Path("runs") / chosen.name
+    _sweep(chosen, images, runs, out or Path("runs") / chosen.name, workers, device)
+
+
+def _changed(preset: "Preset", unfit_limit: float | None, precision: str | None = None) -> "Preset":
+    """A preset with what was typed instead of its own."""
+    if unfit_limit is not None:
+        preset = replace(preset, unfit_limit=unfit_limit)
+    if precision is not None:
+        preset = replace(preset, recipe=replace(preset.recipe, precision=precision))
+    return preset
+
+
+def _sweep(
+    preset: "Preset",
+    images: "DataSets",
+    runs: list["Run"],
+    folder: Path,
+    workers: int,
+    device: str,
+    settings: dict[str, Any] | None = None,
+) -> None:
+    """Train and test what is not done yet on processes of its own, then time it."""
+    from ocrkit.experiments.results import assemble, reference_seconds
+    from ocrkit.experiments.runner import sweep as run_sweep
+    from ocrkit.progress import SweepBars
+
+    bars = SweepBars(console, runs, reference_seconds(preset.name))
     try:
-        with SweepBars(console, runs, reference_seconds(chosen.name)) as bars:
-            run_sweep(chosen, sets, runs, folder, workers, device, bars.watch)
-        with console.status("timing each model alone"):
-            time_runs(chosen, sets, runs, folder, device)
+        with resumable(), bars:
+            run_sweep(preset, images, runs, folder, workers, device, bars.watch, settings)
     finally:
         if folder.exists():
             assemble(folder)
+    _conclude(preset, images, runs, folder, device)
+
+
+def _conclude(
+    preset: "Preset", images: "DataSets", runs: list["Run"], folder: Path, device: str
+) -> None:
+    """Time what was trained, write `runs.csv` and say how it went.
+
+    Raises:
+        OcrkitError: not every run ended well.
+    """
+    from ocrkit.experiments.results import assemble, read_row
+    from ocrkit.experiments.runner import is_done, time_runs
+
+    try:
+        with console.status("timing each model alone"):
+            time_runs(preset, images, runs, folder, device)
+    finally:
+        assemble(folder)
     failed = [run.name for run in runs if not is_done(read_row(folder, run))]
     console.print(f"{len(runs) - len(failed)} of {len(runs)} runs in {folder / 'runs.csv'}")
     if failed:
@@ -97,38 +150,101 @@ def train(
     width: Annotated[float, typer.Option(help="own sets: 1 is the paper's layers")] = 0.25,
     steps: Annotated[int | None, typer.Option(min=1, help="own sets: optimiser steps")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="own sets: images a step")] = None,
+    engine: Engine = "native",
+    precision: Precision = None,
+    compile: Compile = False,
+    sync_batch_norm: SyncBatchNorm = False,
+    save_every: SaveEvery = 30.0,
 ) -> None:
-    """Train one model: of a preset (a sweep of one), or with --train on sets of your own."""
-    if not sets:
-        sweep(preset, data, out, [model], [seed], 1, device, unfit_limit)
+    """Train one model: of a preset (a sweep of one), or with --train on sets of your own.
+
+    On several processes or GPUs, each with its part of every batch:
+    torchrun --nproc-per-node 2 -m ocrkit train ...
+    """
+    from ocrkit.experiments.grid import grid
+    from ocrkit.experiments.together import run_together
+    from ocrkit.progress import RunBar
+    from ocrkit.training.engines import check_engine
+    from ocrkit.training.precision import find_device, resolve_precision
+    from ocrkit.training.world import find_world, process_group
+
+    world = find_world()
+    console.quiet = not world.is_main
+    device = world.device(device)
+    # Before anything costs time.
+    (run,) = grid((model,), (seed,))
+    found = find_device(device)
+    check_engine(engine, found)
+    resolve_precision(precision or "auto", found)
+    settings = {
+        "engine": engine,
+        "compile": compile,
+        "sync_batch_norm": sync_batch_norm,
+        "save_every": save_every,
+    }
+    if sets:
+        with process_group(world, device):
+            _train_own(
+                world,
+                *(sets, valid, model, charset),
+                changes={"steps": steps, "batch_size": batch_size, "precision": precision},
+                image_width=image_width or IMAGE_WIDTH,
+                max_length=max_length or MAX_LENGTH,
+                unfit_limit=0.01 if unfit_limit is None else unfit_limit,
+                width=width,
+                seed=seed,
+                folder=out or Path("runs/own"),
+                device=device,
+                **settings,
+            )
         return
+    with process_group(world, device):
+        chosen, images = world.from_main(lambda: prepared(preset, data, 1))
+        chosen = _changed(chosen, unfit_limit, precision)
+        folder = out or Path("runs") / chosen.name
+        if world.size > 1:
+            with resumable(), RunBar(console, run.name) as bar:
+                row = run_together(
+                    world, chosen, images, run, folder, device, bar.watch, **settings
+                )
+    if world.size == 1:
+        _sweep(chosen, images, [run], folder, 1, device, settings)
+    elif row is not None:
+        if row.get("error"):
+            complain(f"{run.name}: {row['error']}", "red")
+        _conclude(chosen, images, [run], folder, device)
+
+
+def _train_own(
+    world: "World",
+    sets: list[Path],
+    valid: Path | None,
+    model: str,
+    charset: str | None,
+    *,
+    changes: dict[str, Any],
+    **settings: Any,
+) -> None:
+    """A training on sets of one's own; `changes` to the recipe, `settings` as `train_own`."""
     from ocrkit.data.store import ImageSet
     from ocrkit.experiments.diagnose import diagnose as examine
     from ocrkit.experiments.own import OWN_RECIPE, find_charset, train_own
     from ocrkit.progress import RunBar
 
-    opened = [ImageSet(path) for path in sets]
-    followed = ImageSet(valid) if valid else None
-    settings = {
-        "charset": find_charset(charset or "data", [*opened, *([followed] if followed else [])]),
-        "image_width": image_width or IMAGE_WIDTH,
-        "max_length": max_length or MAX_LENGTH,
-        "unfit_limit": 0.01 if unfit_limit is None else unfit_limit,
-    }
-    found = examine(opened, model, test=followed, **settings)
-    show_findings(finding for finding in found if finding.level != "ok")
-    changes = {"steps": steps, "batch_size": batch_size}
-    recipe = replace(OWN_RECIPE, **{k: v for k, v in changes.items() if v})
-    with RunBar(console, model) as bar:
+    def examined() -> str:
+        opened = [ImageSet(path) for path in sets]
+        followed = ImageSet(valid) if valid else None
+        chosen = find_charset(charset or "data", [*opened, *([followed] if followed else [])])
+        sizes = {key: settings[key] for key in ("image_width", "max_length", "unfit_limit")}
+        findings = examine(opened, model, test=followed, charset=chosen, **sizes)
+        show_findings(finding for finding in findings if finding.level != "ok")
+        return chosen
+
+    recipe = replace(OWN_RECIPE, **{key: value for key, value in changes.items() if value})
+    settings["charset"] = world.from_main(examined)
+    with resumable(), RunBar(console, model) as bar:
         checkpoint = train_own(
-            *(sets, valid, model),
-            **settings,
-            width=width,
-            recipe=recipe,
-            seed=seed,
-            folder=out or Path("runs/own"),
-            device=device,
-            watch=bar.watch,
+            sets, valid, model, recipe=recipe, watch=bar.watch, world=world, **settings
         )
     console.print(f"checkpoint: {checkpoint}")
 

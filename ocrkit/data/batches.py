@@ -35,18 +35,24 @@ class Batches:
         sources: one or more sets; each is walked through in epochs of its own, every image once.
         batch_size: images a batch; a multiple of the number of sources.
         seed: what the order depends on.
+        processes: how many share each batch.
 
     Raises:
         OcrkitError: no source, or a batch that cannot be split evenly.
     """
 
-    def __init__(self, sources: list[Pixels], batch_size: int, seed: int):
+    def __init__(self, sources: list[Pixels], batch_size: int, seed: int, processes: int = 1):
         if not sources:
             raise OcrkitError("training needs at least one source of images")
         if batch_size < 1 or batch_size % len(sources):
             raise OcrkitError(
                 f"a batch of {batch_size} cannot be split over {len(sources)} sources: "
                 f"choose a multiple of {len(sources)}"
+            )
+        if batch_size % processes:
+            raise OcrkitError(
+                f"a batch of {batch_size} cannot be split over {processes} processes: "
+                f"choose a multiple of {processes}"
             )
         self.sources, self.batch_size, self.seed = sources, batch_size, seed
 
@@ -64,9 +70,23 @@ class Batches:
             chosen.append(np.concatenate(rows))
         return chosen
 
+    def texts(self, step: int) -> list[str]:
+        """The texts of the whole batch of this step."""
+        chosen = zip(self.sources, self.indices(step), strict=True)
+        return [source.texts[i] for source, rows in chosen for i in rows]
+
     def __getitem__(self, step: int) -> Batch:
-        pixels, texts = [], []
+        return self.part(step, 0, 1)
+
+    def part(self, step: int, rank: int, size: int) -> Batch:
+        """The rows of one process: every `size`-th of the batch, beginning with row `rank`.
+
+        Neighbouring rows go to different processes, so that each has its share of every source.
+        """
+        pixels, texts, before = [], [], 0
         for source, rows in zip(self.sources, self.indices(step), strict=True):
-            pixels.append(source.pixels[rows])
-            texts += [source.texts[i] for i in rows]
+            mine = rows[(rank - before) % size :: size]
+            before += len(rows)
+            pixels.append(source.pixels[mine])
+            texts += [source.texts[i] for i in mine]
         return Batch(np.concatenate(pixels), texts)

@@ -5,6 +5,7 @@ first pass writes the finished greyscale pixels as one `.npy` file beside the se
 it into memory and copy rows.
 """
 
+import errno
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +49,7 @@ class Pixels:
     """A set ready to train on.
 
     Attributes:
-        pixels: (N, H, W) uint8, mapped into memory; only the images that decode.
+        pixels: (N, H, W) uint8, mapped into memory or held there; only the images that decode.
         texts: their N texts.
         broken: (index, reason) of the images that do not decode.
     """
@@ -76,6 +77,8 @@ def draw_pixels(drawn: Iterable[Sample], width: int, height: int = 32, pad: bool
 def load_pixels(images: ImageSet, width: int, height: int = 32, pad: bool = False) -> Pixels:
     """The set's pixels, from the cache beside it, or decoded now and cached.
 
+    Where nothing may be written beside the set, they are decoded anew each time and kept in memory.
+
     Raises:
         OcrkitError: no image of the set decodes, or the disk is full.
     """
@@ -83,11 +86,28 @@ def load_pixels(images: ImageSet, width: int, height: int = 32, pad: bool = Fals
     array, about = images.path / f"{name}.npy", images.path / f"{name}.json"
     stamp = _stamp(images)
     if not _is_current(array, about, stamp):
-        _decode_all(images, width, height, pad, array, about, stamp)
+        rows, broken = _decode_all(images, width, height, pad)
+        try:
+            with atomic_file(array) as temporary, temporary.open("wb") as out:
+                np.save(out, rows)
+            size = array.stat().st_size
+            write_json(about, {"stamp": stamp, "bytes": size, "broken": broken})
+        except OcrkitError as error:
+            if not _is_read_only(error):
+                raise
+            return Pixels(rows, _texts(images, broken), broken)
     broken = [(int(i), str(reason)) for i, reason in read_json(about)["broken"]]
+    return Pixels(np.load(array, mmap_mode="r"), _texts(images, broken), broken)
+
+
+def _texts(images: ImageSet, broken: list[tuple[int, str]]) -> list[str]:
     bad = {i for i, _ in broken}
-    texts = [text for i, text in enumerate(images.texts()) if i not in bad]
-    return Pixels(np.load(array, mmap_mode="r"), texts, broken)
+    return [text for i, text in enumerate(images.texts()) if i not in bad]
+
+
+def _is_read_only(error: OcrkitError) -> bool:
+    """Was it the right to write that lacked, and not the room?"""
+    return getattr(error.__cause__, "errno", None) in (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def _stamp(images: ImageSet) -> list[int]:
@@ -105,9 +125,12 @@ def _is_current(array: Path, about: Path, stamp: list[int]) -> bool:
 
 
 def _decode_all(
-    images: ImageSet, width: int, height: int, pad: bool, array: Path, about: Path, stamp: list[int]
-) -> None:
-    """Fill the cache. Threads help, for Pillow decodes and resizes outside the interpreter lock."""
+    images: ImageSet, width: int, height: int, pad: bool
+) -> tuple[np.ndarray, list[tuple[int, str]]]:
+    """All images that decode, (N, H, W), and (index, reason) of those that do not.
+
+    Threads help, for Pillow decodes and resizes outside the interpreter lock.
+    """
     broken: list[tuple[int, str]] = []
 
     def one(index: int) -> np.ndarray | None:
@@ -123,6 +146,4 @@ def _decode_all(
         rows = [row for row in pool.map(one, range(len(images))) if row is not None]
     if not rows:
         raise OcrkitError(f"no image of {images.path} decodes (first: {broken[0][1]})")
-    with atomic_file(array) as temporary, temporary.open("wb") as out:
-        np.save(out, np.stack(rows))
-    write_json(about, {"stamp": stamp, "bytes": array.stat().st_size, "broken": sorted(broken)})
+    return np.stack(rows), sorted(broken)

@@ -137,8 +137,14 @@ def prepare(
     watch: Watch = lambda name, done, count: None,
     words: str | Path | None = None,
     fonts: str | None = None,
+    draw: Callable[[Generation], Iterable[Sample]] | None = None,
 ) -> DataSets:
     """Make what is missing of a preset's sets under `folder`.
+
+    Args:
+        workers: processes that draw.
+        words, fonts: as `plan`.
+        draw: draws instead of processes of our own, as `ocrkit.experiments.cluster.draw` does.
 
     Raises:
         OcrkitError: as `plan`, or the disk is full.
@@ -148,7 +154,7 @@ def prepare(
     for name, generations in what.generations.items():
         about = {"generator": manifest(*generations)}
         if not _is_made(folder / name, about):
-            drawn = (s for g in generations for s in samples(g, workers))
+            drawn = (s for g in generations for s in (draw(g) if draw else samples(g, workers)))
             total = sum(g.count for g in generations)
             # Our own images need no second look: what was just encoded decodes.
             write_set(folder / name, _items(drawn, name, total, watch), about, verify=False)

@@ -22,6 +22,7 @@ from ocrkit.synth.words import common_syllables, read_words
 from ocrkit.training import RECIPES, Progress, Recipe, Trainer
 from ocrkit.training.losses import make_converter
 from ocrkit.training.precision import find_device
+from ocrkit.training.world import ALONE, World
 
 # For a quarter-width model on a laptop; what is larger wants more steps and larger batches.
 OWN_RECIPE = replace(RECIPES["fast"], name="own", steps=6000, batch_size=32, validate_every=500)
@@ -73,6 +74,8 @@ def train_own(
     device: str = "cpu",
     watch: Callable[[Progress], None] = lambda progress: None,
     unfit_limit: float = 0.01,
+    world: World = ALONE,
+    **settings: Any,
 ) -> Path:
     """Train a model on LMDB sets; each batch has equal parts of each set.
 
@@ -86,6 +89,8 @@ def train_own(
         width: multiplier of the layers' channels; 1 is the paper's.
         recipe: its batch size is raised to a multiple of the number of sets.
         folder: where the checkpoint, `own.json` and, until the end, the training's state go.
+        world: which of several connected processes this is; rank 0 alone writes.
+        settings: other fields of `Trainer`, such as engine.
 
     Returns:
         The checkpoint, for `ocrkit.reading.Reader`.
@@ -93,6 +98,7 @@ def train_own(
     Raises:
         OcrkitError: a finding that stops training (see `diagnose`), another run's folder, an
             unknown device, a set that cannot be read, a full disk.
+        Interrupted: a SIGTERM came (where it is heeded), and the run is saved.
     """
     found_device = find_device(device)
     if not train_sets:
@@ -134,18 +140,22 @@ def train_own(
         image_width=image_width,
         width=width,
     )
-    pixels = [load_pixels(images, image_width) for images in train]
+    with world.main_first():  # which decodes; the others find it done
+        pixels = [load_pixels(images, image_width) for images in train]
+        valid_pixels = load_pixels(valid, image_width) if valid else None
     trainer = Trainer(
         network,
         converter,
         sources=pixels,
-        valid=load_pixels(valid, image_width) if valid else None,
+        valid=valid_pixels,
         recipe=recipe,
         seed=seed,
         device=found_device,
         folder=folder / "state",
         identity=identity,
         unfit_limit=unfit_limit,
+        world=world,
+        **settings,
     )
 
     def save(step: int, **about: Any) -> None:
@@ -159,6 +169,8 @@ def train_own(
         watch(progress)
 
     result = trainer.run(keep_best)
+    if not world.is_main:
+        return checkpoint
     if valid is None or not _is_whole(checkpoint):
         save(result.steps)
     told = {

@@ -1,5 +1,6 @@
 """One run, from a model's name to its row; and a sweep of many, on several processes."""
 
+import contextlib
 import datetime as dt
 import json
 import multiprocessing
@@ -26,11 +27,12 @@ from ocrkit.experiments.grid import Run, longest_first
 from ocrkit.experiments.presets import Preset
 from ocrkit.experiments.results import read_row, write_row
 from ocrkit.experiments.scoring import test_scores
-from ocrkit.experiments.setup import make_trainer
+from ocrkit.experiments.setup import decode_all, make_trainer, state_folder
 from ocrkit.files import read_json, write_json
 from ocrkit.latency import measure_latency
 from ocrkit.models import load_checkpoint, parse_name, save_checkpoint
 from ocrkit.training import Progress
+from ocrkit.training.interruption import Interrupted, sigterm_saves, stop_asked
 from ocrkit.training.precision import find_device
 
 LATENCY_BATCH = 32
@@ -57,17 +59,20 @@ def run_one(
     folder: Path,
     device: str = "cpu",
     watch: Callable[[Progress], None] = lambda progress: None,
+    **settings: Any,
 ) -> dict:
     """Train and test one model; write its checkpoint and its row, and return the row.
 
     A run that was stopped goes on from its last checkpoint. One that fails is a row that says so.
+    `settings` are other fields of `Trainer`, such as engine.
 
     Raises:
         OcrkitError: there is no such device.
+        Interrupted: a SIGTERM came (where it is heeded), and the run is saved.
     """
     found = find_device(device)
     try:
-        row = _train_and_test(preset, data, run, folder, found, watch)
+        row = _train_and_test(preset, data, run, folder, found, watch, settings)
     except Exception as error:  # whatever it was, the other runs go on
         where = traceback.extract_tb(error.__traceback__)[-1]
         row = {
@@ -113,9 +118,10 @@ def _train_and_test(
     folder: Path,
     device: torch.device,
     watch: Callable[[Progress], None],
+    settings: dict[str, Any],
 ) -> dict:
-    state = folder / "state" / run.name
-    trainer = make_trainer(preset, data, run, state, device)
+    state = state_folder(folder, run)
+    trainer = make_trainer(preset, data, run, state, device, **settings)
     model, converter = trainer.model, trainer.converter
     result = trainer.run(watch)
     row = {
@@ -153,7 +159,7 @@ def check_folder(folder: Path, preset: Preset, data: DataSets) -> None:
     """
     note = {"preset": json.loads(json.dumps(preset.as_dict())), "dataset": data.fingerprint}
     path = folder / "experiment.json"
-    if path.exists() and _what_counts(read_json(path)) != _what_counts(note):
+    if path.exists() and not same_experiment(read_json(path), note):
         raise OcrkitError(
             f"{folder} holds the runs of another experiment (other data or settings): "
             f"move it away, or choose another folder with --out"
@@ -161,9 +167,13 @@ def check_folder(folder: Path, preset: Preset, data: DataSets) -> None:
     write_json(path, note)
 
 
-def _what_counts(note: dict) -> dict:
-    """An experiment without its unfit limit, which decides what is refused and trains nothing."""
-    return {**note, "preset": {k: v for k, v in note["preset"].items() if k != "unfit_limit"}}
+def same_experiment(one: dict, other: dict) -> bool:
+    """Do two notes (`experiment.json`) tell of the same data and settings?
+
+    The unfit limit does not count: it decides what is refused and trains nothing.
+    """
+    presets = [{**note["preset"], "unfit_limit": None} for note in (one, other)]
+    return presets[0] == presets[1] and one["dataset"] == other["dataset"]
 
 
 def sweep(
@@ -174,14 +184,16 @@ def sweep(
     workers: int = 2,
     device: str = "cpu",
     watch: Watch = lambda event: None,
+    settings: dict[str, Any] | None = None,
 ) -> None:
     """Train and test what is not done yet, each run in one of `workers` processes of one thread.
 
     Two processes with one thread each train more images than one process with two threads: a thin
-    model's small layers leave threads little to share.
+    model's small layers leave threads little to share. `settings` are other fields of `Trainer`.
 
     Raises:
         OcrkitError: the folder holds another experiment, or a worker process died.
+        Interrupted: a SIGTERM came (where it is heeded), and the runs under way are saved.
     """
     check_folder(folder, preset, data)
     todo = longest_first([run for run in runs if not is_done(read_row(folder, run))])
@@ -190,9 +202,7 @@ def sweep(
             watch(Event(run, row=read_row(folder, run)))
     if not todo:
         return
-    # The first to open a set decodes it into the cache; do so once, before the workers start.
-    for name in read_json(data.folder / "data.json")["sets"]:
-        load_pixels(data.open(name), preset.image_width)
+    decode_all(preset, data)
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager:
         events = manager.Queue()
@@ -200,14 +210,19 @@ def sweep(
             min(workers, len(todo)), context, _start_worker, (events, device)
         )
         try:
-            jobs = [pool.submit(_job, preset, data, run, folder, device) for run in todo]
+            arguments = (folder, device, settings or {})
+            jobs = [pool.submit(_job, preset, data, run, *arguments) for run in todo]
             waiting = set(jobs)
             while waiting:
                 done, waiting = wait_for(waiting, timeout=0.2)
                 _tell(events, watch)
                 for job in done:
                     job.result()
+                if waiting and stop_asked():
+                    raise Interrupted
         except BrokenProcessPool:
+            if stop_asked():  # a worker that was told as well has saved, and is gone
+                raise Interrupted from None
             raise OcrkitError(
                 "a training process was ended from outside (out of memory?): start again, "
                 "and it goes on from its last checkpoint; --workers 1 needs less memory"
@@ -224,9 +239,10 @@ def sweep(
 def _tell(events: Any, watch: Watch) -> None:
     while True:
         try:
-            watch(events.get_nowait())
-        except queue.Empty:
+            event = events.get_nowait()
+        except (queue.Empty, EOFError, OSError):  # or the messenger was ended with all the others
             return
+        watch(event)
 
 
 _events: Any = None  # of this worker process
@@ -240,13 +256,21 @@ def _start_worker(events: Any, device: str) -> None:
         torch.set_num_threads(1)
 
 
-def _job(preset: Preset, data: DataSets, run: Run, folder: Path, device: str) -> None:
+def _job(
+    preset: Preset, data: DataSets, run: Run, folder: Path, device: str, settings: dict[str, Any]
+) -> None:
+    def tell(event: Event) -> None:
+        with contextlib.suppress(EOFError, OSError):  # nobody listens any more: save all the same
+            _events.put(event)
+
     def watch(progress: Progress) -> None:
         if progress.step % 10 == 0 or progress.step == progress.steps:
-            _events.put(Event(run, progress.step, progress.steps, progress.valid_accuracy))
+            tell(Event(run, progress.step, progress.steps, progress.valid_accuracy))
 
-    row = run_one(preset, data, run, folder, device, watch)
-    _events.put(Event(run, row={k: v for k, v in row.items() if k != "history"}))
+    # A SIGTERM ends this worker once its run is saved: it must not wait for more work.
+    with sigterm_saves(), contextlib.suppress(Interrupted):
+        row = run_one(preset, data, run, folder, device, watch, **settings)
+        tell(Event(run, row={k: v for k, v in row.items() if k != "history"}))
 
 
 def time_runs(

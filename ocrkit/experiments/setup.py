@@ -9,9 +9,21 @@ from ocrkit.data.cache import Pixels, load_pixels
 from ocrkit.experiments.datasets import DataSets
 from ocrkit.experiments.grid import Run
 from ocrkit.experiments.presets import Preset
+from ocrkit.files import read_json
 from ocrkit.models import Recognizer, parse_name
 from ocrkit.training import Trainer, TrainingResult
 from ocrkit.training.losses import make_converter
+
+
+def state_folder(folder: Path, run: Run) -> Path:
+    """Where a run's checkpoints lie below an experiment's folder until it is done."""
+    return folder / "state" / run.name
+
+
+def decode_all(preset: Preset, data: DataSets) -> None:
+    """The first to open a set decodes it into the cache: do so before several processes do."""
+    for name in read_json(data.folder / "data.json")["sets"]:
+        load_pixels(data.open(name), preset.image_width)
 
 
 def make_trainer(
@@ -26,7 +38,7 @@ def make_trainer(
 
     Args:
         folder: where the trainer keeps its checkpoints; None keeps none.
-        settings: other fields of `Trainer`, such as save_every.
+        settings: other fields of `Trainer`, such as save_every, engine or world.
 
     Raises:
         OcrkitError: an unknown model, a set that is missing, or labels that do not fit.

@@ -11,7 +11,8 @@ from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.presets import KINDS, get_preset
 from ocrkit.experiments.results import assemble, read_results
-from ocrkit.files import atomic_file, atomic_folder
+from ocrkit.experiments.runner import same_experiment
+from ocrkit.files import atomic_file, atomic_folder, read_json
 from ocrkit.report import tables
 from ocrkit.report.claims import claims_table
 from ocrkit.report.mix import has_mix, mix_table
@@ -112,6 +113,8 @@ def print_claims(preset: str, folder: str | Path, console: Console) -> None:
 def promote_run(preset: str, source: str | Path) -> list[Path]:
     """Make a finished run the committed reference: data/results/PRESET and figures/.
 
+    Runs of the same experiment that the reference has and the source has not (other seeds) stay.
+
     Raises:
         OcrkitError: a run of the preset's models is missing or failed.
     """
@@ -121,15 +124,16 @@ def promote_run(preset: str, source: str | Path) -> list[Path]:
     results = your_results(source)
     if results is None:
         raise OcrkitError(f"no run in {source}")
-    rows = results[0]
+    rows, curves = _with_other_seeds(results, preset, Path(source))
     good = set(rows[rows["status"] == "ok"]["model"])
     missing = [name for name in part or MODEL_NAMES if name not in good]
     if missing:
         raise OcrkitError(f"not promoted, {len(missing)} models are missing: {', '.join(missing)}")
     kept, drawn = Path("data/results") / preset, Path("figures")
     with atomic_folder(kept) as folder:
-        for name in ("runs.csv", "curves.csv", "experiment.json"):
-            shutil.copy(Path(source) / name, folder / name)
+        rows.to_csv(folder / "runs.csv", index=False)
+        curves.to_csv(folder / "curves.csv", index=False)
+        shutil.copy(Path(source) / "experiment.json", folder)
     page = build_report(preset, source, out=Path(source) / "reference", reference_only=True)
     # The figures of the grid are one preset's; another that trains a part of it adds its own one.
     only = f"{MIX_FIGURE}.png" if part else "*.png"
@@ -137,3 +141,23 @@ def promote_run(preset: str, source: str | Path) -> list[Path]:
         with atomic_file(drawn / figure.name) as temporary:
             shutil.copy(figure, temporary)
     return [kept, drawn]
+
+
+def _with_other_seeds(results: Results, preset: str, source: Path) -> Results:
+    """The results and those runs of the committed reference that they lack, by seed."""
+    here = Path("data/results") / preset
+    note = here / "experiment.json"
+    if not note.exists() or not same_experiment(read_json(note), read_json(source / note.name)):
+        return results
+    committed = read_results(here)
+    rows, _ = committed
+    good = rows[rows["status"] == "ok"]
+    own = set(zip(results[0]["model"], results[0]["seed"], strict=True))
+    other = set(zip(good["model"], good["seed"], strict=True)) - own
+
+    def merge(kept: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+        wanted = [pair in other for pair in zip(kept["model"], kept["seed"], strict=True)]
+        both = pd.concat([kept[wanted], new], ignore_index=True)
+        return both.sort_values(["seed", "model"], kind="stable", ignore_index=True)
+
+    return merge(rows, results[0]), merge(committed[1], results[1])

@@ -10,8 +10,8 @@ import platform
 import signal
 import zlib
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -148,18 +148,13 @@ def samples(generation: Generation, workers: int = 1) -> Iterator[Sample]:
     pool = ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), _start_worker, (generation,)
     )
-    starts = iter(range(0, generation.count, _CHUNK))
-    pending: deque = deque()
-    try:
+
+    def submit(indices: range) -> Future[list[Sample]]:
         with _one_thread_each():
-            # A few chunks ahead keep the workers busy; more would only fill the memory.
-            for start in itertools.islice(starts, 4 * workers):
-                pending.append(pool.submit(_chunk, start))
-        while pending:
-            done = pending.popleft().result()
-            if (start := next(starts, None)) is not None:
-                pending.append(pool.submit(_chunk, start))
-            yield from done
+            return pool.submit(_draw, indices)
+
+    try:
+        yield from in_order(submit, generation.count, 4 * workers)
     except BrokenProcessPool as error:
         raise OcrkitError(
             "a worker process died: use workers=1, or fewer, and in a script start it all under "
@@ -167,6 +162,25 @@ def samples(generation: Generation, workers: int = 1) -> Iterator[Sample]:
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def in_order(
+    submit: Callable[[range], Future[list[Sample]]], count: int, ahead: int
+) -> Iterator[Sample]:
+    """Samples 0 to `count` in order, drawn by somebody else in chunks.
+
+    Args:
+        submit: has the samples of some indices drawn.
+        ahead: chunks under way at once; a few keep the workers busy, more would fill the memory.
+    """
+    starts = range(0, count, _CHUNK)
+    chunks = (range(start, min(start + _CHUNK, count)) for start in starts)
+    pending = deque(submit(chunk) for chunk in itertools.islice(chunks, ahead))
+    while pending:
+        done = pending.popleft().result()
+        if chunk := next(chunks, None):
+            pending.append(submit(chunk))
+        yield from done
 
 
 _generation: Generation  # of this worker process
@@ -178,9 +192,8 @@ def _start_worker(generation: Generation) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent ends the workers
 
 
-def _chunk(start: int) -> list[Sample]:
-    end = min(start + _CHUNK, _generation.count)
-    return [sample(_generation, index) for index in range(start, end)]
+def _draw(indices: range) -> list[Sample]:
+    return [sample(_generation, index) for index in indices]
 
 
 @contextmanager
@@ -204,13 +217,18 @@ def manifest(*generations: Generation) -> dict:
     return {
         "generations": [_describe(generation) for generation in generations],
         "count": sum(generation.count for generation in generations),
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "pillow": PIL.__version__,
-            "freetype": features.version("freetype2"),
-            "jpeg": features.version("libjpeg_turbo") or features.version("jpg"),
-        },
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str | None]:
+    """What decides, besides a `Generation`, which bytes come out."""
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
+        "freetype": features.version("freetype2"),
+        "jpeg": features.version("libjpeg_turbo") or features.version("jpg"),
     }
 
 

@@ -5,6 +5,7 @@ and a fresh order of images. Here model, optimiser, schedule, step, random state
 kept. The sampler needs no state of its own: a batch is a function of (seed, step).
 """
 
+import logging
 import os
 import zipfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file
 
 LAST, BEFORE = "last.pt", "before.pt"
+logger = logging.getLogger(__name__)
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
@@ -38,6 +40,8 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
 def load_state(folder: Path) -> dict[str, Any] | None:
     """The newest checkpoint that can be read, or None where there is none.
 
+    One that is passed over is logged as a warning, which reaches the error stream as one line.
+
     Raises:
         OcrkitError: there are checkpoints, and none of them can be read.
     """
@@ -47,9 +51,15 @@ def load_state(folder: Path) -> dict[str, Any] | None:
         if not path.exists():
             continue
         try:
-            return _read(path)
+            state = _read(path)
         except Exception as error:  # there is no telling how a damaged file fails
             broken.append(f"{name}: {type(error).__name__}")
+            continue
+        if broken:
+            logger.warning(
+                "%s is damaged (%s): going on from the one before it", folder / LAST, broken[0]
+            )
+        return state
     if broken:
         raise OcrkitError(
             f"no checkpoint in {folder} can be read ({'; '.join(broken)}): delete it to start again"

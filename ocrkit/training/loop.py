@@ -4,7 +4,7 @@ import csv
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import InitVar, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file
 from ocrkit.metrics import score
 from ocrkit.training.checkpoint import load_state, random_state, save_state, set_random_state
-from ocrkit.training.losses import Converter, check_labels, training_loss
-from ocrkit.training.precision import autocast, resolve_precision
+from ocrkit.training.engines import make_engine
+from ocrkit.training.interruption import Interrupted, stop_asked
+from ocrkit.training.losses import Converter, check_labels, training_loss, weight_of_part
 from ocrkit.training.predict import read_all
-from ocrkit.training.recipe import Recipe, make_optimizer, make_schedule
+from ocrkit.training.recipe import Recipe, make_schedule
+from ocrkit.training.world import ALONE, World, told_of_lost_peers
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,12 @@ class Trainer:
         identity: what must be the same for a checkpoint to be gone on from.
         unfit_limit: largest share of labels that may not fit, 0 to 1.
         save_every: seconds between checkpoints.
+        world: which of several processes this is; they are connected already. Each takes its part
+            of every batch, rank 0 alone validates, tells its watcher and writes.
+        engine: "native" or "apex".
+        compile: let torch.compile make the model's own kernels.
+        sync_batch_norm: let batch norm count all processes' images. Without it each counts its
+            own, and several processes do not take quite the steps of one.
     """
 
     model: torch.nn.Module
@@ -81,45 +89,39 @@ class Trainer:
     identity: dict[str, Any] = field(default_factory=dict)
     unfit_limit: float = 0.01
     save_every: float = 30.0
+    world: World = ALONE
+    engine: InitVar[str] = "native"
+    compile: InitVar[bool] = False
+    sync_batch_norm: InitVar[bool] = False
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, engine: str, compile: bool, sync_batch_norm: bool) -> None:
         texts = [text for source in self.sources for text in source.texts]
         self.unfit_share, self.unfit_said = check_labels(
             self.converter, texts, self.model.frames, self.unfit_limit
         )
-        self.precision = resolve_precision(self.recipe.precision, self.device)
-        # Channels-last is the layout that the bf16 convolution kernels want.
-        layout = torch.channels_last if self.precision == "bf16" else torch.contiguous_format
-        self.model.to(self.device, memory_format=layout)
-        self.batches = Batches(self.sources, self.recipe.batch_size, self.seed)
-        self.optimizer = make_optimizer(self.recipe, self.model)
-        self.schedule = make_schedule(self.recipe, self.optimizer)
+        self.batches = Batches(self.sources, self.recipe.batch_size, self.seed, self.world.size)
+        options = {"world": self.world, "compile": compile, "sync_batch_norm": sync_batch_norm}
+        self.engine = make_engine(engine, self.model, self.recipe, self.device, **options)
+        self.model, self.precision = self.engine.plain, self.engine.precision
+        self.schedule = make_schedule(self.recipe, self.engine.optimizer)
         self.identity = {**self.identity, "recipe": asdict(self.recipe), "seed": self.seed}
+        if engine != "native":  # its state is of another shape
+            self.identity["engine"] = engine
         self.step, self.seconds, self.cpu_seconds, self.loss = 0, 0.0, 0.0, math.nan
         self.history: list[dict[str, float]] = []
+        self.stopping = False
 
     def run(self, watch: Callable[[Progress], None] = lambda progress: None) -> TrainingResult:
         """Train to the recipe's last step, from the last checkpoint in the folder if there is one.
 
         Raises:
-            OcrkitError: the loss became NaN or infinite, or the checkpoint is of another run.
+            OcrkitError: the loss became NaN or infinite, the checkpoint is of another run, or
+                another process was lost.
+            Interrupted: a SIGTERM came (where it is heeded), and the run is saved.
         """
-        self._resume()
-        clock, cpu = time.perf_counter(), time.process_time()
-        base, cpu_base, saved = self.seconds, self.cpu_seconds, clock
-        while self.step < self.recipe.steps:
-            self._one_step()
-            now = time.perf_counter()
-            self.seconds = base + now - clock
-            self.cpu_seconds = cpu_base + time.process_time() - cpu
-            accuracy = None
-            last = self.step == self.recipe.steps
-            if self.valid is not None and (last or self.step % self.recipe.validate_every == 0):
-                accuracy = self._validate()
-            watch(Progress(self.step, self.recipe.steps, self.loss, self.seconds, accuracy))
-            if self.folder and (last or now - saved > self.save_every):
-                self._save()
-                saved = now
+        with told_of_lost_peers(self.world):
+            self._resume()
+            self._go_on(watch)
         return TrainingResult(
             history=self.history,
             steps=self.step,
@@ -131,22 +133,44 @@ class Trainer:
             final_loss=self.loss,
         )
 
+    def _go_on(self, watch: Callable[[Progress], None]) -> None:
+        clock, cpu = time.perf_counter(), time.process_time()
+        base, cpu_base, saved = self.seconds, self.cpu_seconds, clock
+        while self.step < self.recipe.steps:
+            self._one_step()
+            now = time.perf_counter()
+            self.seconds = base + now - clock
+            self.cpu_seconds = cpu_base + time.process_time() - cpu
+            accuracy = None
+            last = self.step == self.recipe.steps
+            if self.world.is_main:
+                if self.valid is not None and (last or self.step % self.recipe.validate_every == 0):
+                    accuracy = self._validate()
+                watch(Progress(self.step, self.recipe.steps, self.loss, self.seconds, accuracy))
+                if self.folder and (last or self.stopping or now - saved > self.save_every):
+                    self._save()
+                    saved = now
+            if self.stopping and not last:
+                self.world.wait()  # nobody leaves before rank 0 has saved
+                raise Interrupted
+
     def _one_step(self) -> None:
-        self.model.train()
-        batch = self.batches[self.step]
+        self.engine.model.train()
+        batch = self.batches.part(self.step, self.world.rank, self.world.size)
         images = to_input(batch.pixels).to(self.device, non_blocking=True)
-        with autocast(self.precision, self.device):
-            loss = training_loss(self.model, self.converter, images, batch.texts)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.grad_clip)
-        self.optimizer.step()
-        if self.schedule:
+        with self.engine.autocast():
+            loss = training_loss(self.engine.model, self.converter, images, batch.texts)
+        if self.world.size > 1:
+            whole = self.batches.texts(self.step)
+            loss = loss * weight_of_part(self.converter, batch.texts, whole)
+        self.engine.backward(loss)
+        if self.engine.step() and self.schedule:
             self.schedule.step()
         self.step += 1
         # Reading the loss waits for a GPU; every tenth step is often enough to notice a NaN.
         if self.device.type == "cpu" or self.step % 10 == 0 or self.step == self.recipe.steps:
-            self.loss = loss.item()
+            self.loss, asked = self.world.mean(loss.item(), float(stop_asked()))
+            self.stopping = asked > 0  # by any of them
             if not math.isfinite(self.loss):
                 raise OcrkitError(
                     f"the loss became {self.loss} at step {self.step}: lower the learning rate "
@@ -175,7 +199,8 @@ class Trainer:
             {
                 "identity": self.identity,
                 "model": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "optimizer": self.engine.optimizer.state_dict(),
+                "engine": self.engine.state_dict(),
                 "schedule": self.schedule.state_dict() if self.schedule else None,
                 "step": self.step,
                 "seconds": self.seconds,
@@ -195,17 +220,23 @@ class Trainer:
                 writer.writerows(self.history)
 
     def _resume(self) -> None:
-        state = load_state(self.folder) if self.folder else None
+        if not self.folder:
+            return
+        # Rank 0's, sent to all: they go on from the same one, even where they share no disk.
+        state = self.world.from_main(lambda: load_state(self.folder))
         if state is None:
             return
-        if state["identity"] != self.identity:
-            different = [k for k in self.identity if state["identity"].get(k) != self.identity[k]]
+        ours, theirs = self.identity, state["identity"]
+        if theirs != ours:
+            different = [key for key in {**ours, **theirs} if theirs.get(key) != ours.get(key)]
             raise OcrkitError(
                 f"the checkpoint in {self.folder} is of another run (other "
                 f"{', '.join(different)}): delete the folder, or choose another"
             )
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.engine.optimizer.load_state_dict(state["optimizer"])
+        if "engine" in state:
+            self.engine.load_state_dict(state["engine"])
         if self.schedule:
             self.schedule.load_state_dict(state["schedule"])
         self.step, self.loss, self.history = state["step"], state["loss"], state["history"]

@@ -56,6 +56,21 @@ def training_loss(
     return attention_loss(model(images, ids[:, :-1]), ids)
 
 
+def weight_of_part(converter: Converter, mine: list[str], whole: list[str]) -> float:
+    """What a process's loss is multiplied by, so that the mean over processes is the whole batch's.
+
+    CTC's loss is a mean over labels, of which every process has as many: 1. Attention's is a mean
+    over characters and ends: whoever has longer labels must count for more.
+
+    Args:
+        mine, whole: texts of this process and of all, of which every process has as many.
+    """
+    if isinstance(converter, CTCLabels):
+        return 1.0
+    steps = [sum(len(label_of(text)) + 1 for text in texts) for texts in (mine, whole)]
+    return (steps[0] / len(mine)) / (steps[1] / len(whole))
+
+
 def check_labels(
     converter: Converter, texts: list[str], frames: int, limit: float
 ) -> tuple[float, str]:

@@ -6,7 +6,7 @@ import torch
 
 from ocrkit.errors import OcrkitError
 
-PRECISIONS = ("fp32", "bf16", "auto")
+PRECISIONS = ("fp32", "bf16", "fp16", "auto")
 
 
 def cpu_features() -> dict[str, bool]:
@@ -34,7 +34,7 @@ def find_device(name: str) -> torch.device:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """ "fp32" or "bf16": what was asked for, or for "auto" what the hardware has units for.
+    """ "fp32", "bf16" or "fp16": what was asked for, or for "auto" what the hardware is quick at.
 
     Raises:
         OcrkitError: an unknown precision.
@@ -49,7 +49,8 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """The context in which the forward pass runs: bf16 where that is safe, or nothing."""
-    if precision == "bf16":
-        return torch.autocast(device.type, dtype=torch.bfloat16)
+    """The context in which the forward pass runs: 16 bits where that is safe, or nothing."""
+    if precision != "fp32":
+        half = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+        return torch.autocast(device.type, dtype=half)
     return contextlib.nullcontext()

@@ -1,6 +1,7 @@
 """Recipes: the optimiser, its schedule and the numbers that go with them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -18,7 +19,7 @@ class Recipe:
         one_cycle: rise over the first `warmup` share of the steps, then fall to 0 as a cosine.
         weight_decay: AdamW's, on matrices only.
         grad_clip: largest norm of the gradient.
-        precision: "fp32", "bf16" or "auto".
+        precision: "fp32", "bf16", "fp16" or "auto".
         steps: optimiser steps in all.
         batch_size: images a step.
         validate_every: steps between two looks at the validation set.
@@ -54,6 +55,9 @@ RECIPES = {
 }
 
 
+ADAMW: dict[str, Any] = {"betas": (0.9, 0.99), "eps": 1e-6}
+
+
 def find_recipe(name: str) -> Recipe:
     """A recipe by name.
 
@@ -67,19 +71,23 @@ def find_recipe(name: str) -> Recipe:
 
 def make_optimizer(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optimizer:
     """The recipe's optimiser over a model's trainable parameters."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
     if recipe.optimizer == "adadelta":
+        parameters = [p for p in model.parameters() if p.requires_grad]
         # rho is the "decay 0.95" of the paper (Zeiler, 2012, algorithm 1).
         return torch.optim.Adadelta(parameters, lr=recipe.learning_rate, rho=0.95, eps=1e-8)
-    # Decay pulls weights to 0; a norm's scale or a bias has no business there.
-    groups = [
+    # Fused: one pass over the numbers instead of one per operation; the same step, sooner.
+    return torch.optim.AdamW(
+        adamw_groups(recipe, model), lr=recipe.learning_rate, **ADAMW, fused=True
+    )
+
+
+def adamw_groups(recipe: Recipe, model: torch.nn.Module) -> list[dict[str, Any]]:
+    """The trainable parameters in two groups: decay pulls matrices to 0, not norms and biases."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    # Fused: one pass over the numbers instead of one per operation; the same step, sooner.
-    return torch.optim.AdamW(
-        groups, lr=recipe.learning_rate, betas=(0.9, 0.99), eps=1e-6, fused=True
-    )
 
 
 def make_schedule(

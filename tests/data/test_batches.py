@@ -49,6 +49,45 @@ def test_a_batch_depends_on_seed_and_step_alone(sizes, part, seed, steps):
         assert again[step].texts == texts[step]
 
 
+@given(SIZES, st.integers(1, 4), st.integers(1, 4), st.integers(0, 9), st.integers(0, 50))
+def test_the_parts_of_all_processes_are_the_batch(sizes, part, processes, seed, step):
+    # Equal parts a source, and a whole number of rows a process; not every source divides.
+    rows = part * processes * len(sizes)
+    batches = Batches(sources(sizes), rows, seed, processes)
+    whole = batches[step]
+    parts = [batches.part(step, rank, processes) for rank in range(processes)]
+    assert {len(one.texts) for one in parts} == {rows // processes}
+    assert Counter(t for one in parts for t in one.texts) == Counter(whole.texts)
+    assert batches.texts(step) == whole.texts
+    for one in parts:
+        assert one.texts == [f"{number}/{i}" for number, i in one.pixels[:, 0].tolist()]
+        # Each process has its share of each source, as evenly as can be.
+        counts = Counter(text.split("/")[0] for text in one.texts)
+        assert max(counts.values()) - min(counts[str(n)] for n in range(len(sizes))) <= 1
+
+
+@given(SIZES, st.integers(1, 3), st.integers(1, 3), st.integers(0, 9))
+def test_together_they_see_every_image_once_an_epoch(sizes, part, processes, seed):
+    size = min(sizes)
+    batches = Batches(sources(sizes), part * processes * len(sizes), seed, processes)
+    for number, size in enumerate(sizes):
+        steps = range(-(-size // (part * processes)))
+        seen = [
+            [
+                text
+                for rank in range(processes)
+                for text in batches.part(step, rank, processes).texts
+            ]
+            for step in steps
+        ]
+        ours = [[t for t in texts if t.startswith(f"{number}/")] for texts in seen]
+        whole, last = [t for texts in ours[:-1] for t in texts], ours[-1]
+        # The last batch of the epoch begins the next one.
+        left = {f"{number}/{i}" for i in range(size)} - set(whole)
+        assert len(set(whole)) == len(whole)
+        assert left <= set(last)
+
+
 def test_seeds_epochs_and_sources_have_orders_of_their_own():
     def walk(seed: int, source: int, epoch: int) -> list[int]:
         return Batches(sources([200, 200]), 400, seed).indices(epoch)[source].tolist()
@@ -64,3 +103,5 @@ def test_batches_that_cannot_be(refused):
     for size in (0, 3, -2):
         with refused("choose a multiple of 2"):
             Batches(sources([5, 5]), size, 0)
+    with refused("a batch of 6 cannot be split over 4 processes: choose a multiple of 4"):
+        Batches(sources([5, 5]), 6, 0, processes=4)

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import tempfile
 
 import numpy as np
 import pytest
@@ -136,3 +137,21 @@ def test_a_full_disk(tmp_path, monkeypatch, refused):
         load_pixels(images, 40)
     assert not [p for p in (tmp_path / "s").iterdir() if "pixels" in p.name]
     assert len(load_pixels(images, 40)) == 3
+
+
+@pytest.mark.parametrize("refusal", [errno.EROFS, errno.EACCES, errno.EPERM])
+def test_a_set_that_cannot_be_written_is_decoded_into_memory(tmp_path, monkeypatch, refusal):
+    images = make(tmp_path / "s", count=4, bad=(1,))
+    files = sorted((tmp_path / "s").iterdir())
+
+    def mkstemp(**_):
+        raise OSError(refusal, os.strerror(refusal))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "mkstemp", mkstemp)
+        held = load_pixels(images, 40)
+    assert sorted((tmp_path / "s").iterdir()) == files
+    cached = load_pixels(images, 40)
+    assert np.array_equal(held.pixels, cached.pixels)
+    assert (held.texts, held.broken) == (cached.texts, cached.broken)
+    assert (held.texts, [i for i, _ in held.broken]) == (["글0", "글2", "글3"], [1])

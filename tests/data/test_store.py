@@ -21,11 +21,8 @@ from ocrkit.data import store
 from ocrkit.data.store import ImageSet, Item, decode, write_set
 from ocrkit.files import read_json
 
-LABELS = st.lists(
-    st.text(alphabet=st.characters(codec="utf-8"), max_size=20).filter(lambda t: t.strip()),
-    min_size=1,
-    max_size=6,
-)
+LABELS = st.text(alphabet=st.characters(codec="utf-8"), max_size=20).filter(str.strip)
+CONTENT = st.lists(st.tuples(st.binary(min_size=1, max_size=600), LABELS), min_size=1, max_size=6)
 
 
 def pairs(path: Path) -> dict[bytes, bytes]:
@@ -62,16 +59,15 @@ def test_a_set_made_by_others_loads(tmp_path):
     )
 
 
-@given(LABELS)
-def test_any_labels_come_back(tmp_path_factory, labels):
+@given(CONTENT, st.integers(1, 5))
+def test_any_bytes_and_labels_come_back_in_order(tmp_path_factory, content, commit_every):
     path = tmp_path_factory.getbasetemp() / "any"
-    written = write_set(path, [Item(picture(i), text) for i, text in enumerate(labels)])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(store, "_COMMIT_EVERY", commit_every)
+        written = write_set(path, [Item(*pair) for pair in content], verify=False)
     images = ImageSet(path)
-    assert images.texts() == labels
-    assert [images.image_bytes(i) for i in range(len(images))] == [
-        picture(i) for i in range(len(labels))
-    ]
-    assert written.count == len(images) == len(labels)
+    assert [(images.image_bytes(i), images.text(i)) for i in range(len(images))] == content
+    assert written.count == len(images) == len(content)
     assert images.fingerprint() == written.fingerprint
 
 

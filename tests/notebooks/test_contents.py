@@ -8,7 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ocrkit.errors import OcrkitError
-from ocrkit.notebooks import contents, show
+from ocrkit.notebooks import contents, execute, show
 
 
 def test_contents_reads_title_and_minutes_and_leaves_solutions_out(tmp_path):
@@ -29,6 +29,35 @@ def test_contents_reads_title_and_minutes_and_leaves_solutions_out(tmp_path):
 def test_contents_of_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(OcrkitError, match="no notebooks"):
         contents(tmp_path)
+
+
+BROKEN = [
+    b"",
+    b'{"cells": [',
+    b"\xff\xfe{}",
+    b"[]",
+    b"{}",
+    b'{"cells": 3, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+    b'{"cells": [{"id": "a"}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_broken_notebook_is_one_line_that_names_it(tmp_path, refused, text):
+    path = tmp_path / "00_cut.ipynb"
+    path.write_bytes(text)
+    with refused(r"00_cut\.ipynb is broken \(.+\): "):
+        execute(path, tmp_path / "out.ipynb")
+    with refused(r"00_cut\.ipynb is broken"):
+        contents(tmp_path)
+    assert [left.name for left in tmp_path.iterdir()] == [path.name]
+
+
+def test_the_command_names_a_broken_notebook(tmp_path, monkeypatch, complains):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "00_cut.ipynb").write_bytes(BROKEN[1])
+    assert "00_cut.ipynb is broken" in complains("notebooks")
 
 
 def test_show_puts_words_left_and_numbers_right():

@@ -2,14 +2,18 @@
 
 import dataclasses
 import io
+import itertools
 import json
 import multiprocessing
 
 import pytest
+from fontTools.ttLib import TTFont
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from ocrkit.errors import OcrkitError
-from ocrkit.synth import KINDS, Background, Font, Generation, manifest, sample, samples
+from ocrkit.synth import KINDS, Background, Font, Generation, find_fonts, manifest, sample, samples
 
 
 @pytest.fixture
@@ -96,6 +100,30 @@ def test_held_out_words_are_never_drawn_as_random_strings(generation):
     assert kept == {"나", "가나", "나나"}
     with pytest.raises(OcrkitError, match="held out"):
         sample(dataclasses.replace(held, random_length=(1, 1), held_out=frozenset("가나")), 0)
+
+
+with TTFont(find_fonts("koreanize")[-1].path) as face:
+    GLYPHS = "".join(map(chr, face.getBestCmap()))  # the smallest of the four character maps
+WORDS = st.text(alphabet=GLYPHS, min_size=1, max_size=4).filter(
+    lambda word: word.strip() and not set(word) & set("\t\r\n")
+)
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from(sorted(KINDS)),
+    st.lists(WORDS, min_size=1, max_size=3).map(tuple),
+    st.integers(1, 4),
+    st.integers(0, 2**63),
+    st.integers(0, 2**31),
+)
+def test_any_kind_text_and_seed(fonts, kind, words, number, seed, index):
+    order = Generation(kind, 1, seed, words, fonts, words_per_label=number)
+    made = sample(order, index)
+    assert sample(order, index) == made
+    with Image.open(io.BytesIO(made.image)) as image:
+        assert (image.format, image.height) == ("JPEG", 64)
+    assert made.label in map(" ".join, itertools.product(words, repeat=number))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from ocrkit.training.losses import (
     loss_of,
     make_converter,
     training_loss,
+    weight_of_part,
 )
 
 
@@ -86,6 +87,32 @@ def test_attention_is_told_the_true_previous_characters():
     converter = AttentionLabels("가나", 3)
     training_loss(Model(), converter, torch.zeros(2, 1, 4, 4), ["나", "나 가"])
     assert heard[0].tolist() == [[0, 3, 1, 0], [0, 3, 2, 1]]
+
+
+@given(st.lists(st.text("가나", max_size=3), min_size=1, max_size=4), st.integers(0, 99))
+def test_the_mean_over_processes_is_the_whole_batch_s_loss(mine, seed):
+    texts = [*mine, *("가", "나가나", "", "가나")[: len(mine)]]  # two processes, as many each
+    logits = torch.randn(len(texts), 4, 4, generator=torch.Generator().manual_seed(seed))
+    for converter in (CTCLabels("가나다"), AttentionLabels("가나", 3)):
+        whole = float(loss_of(logits, converter, texts))
+        parts = [
+            (logits[: len(mine)], texts[: len(mine)]),
+            (logits[len(mine) :], texts[len(mine) :]),
+        ]
+        weighted = [
+            float(loss_of(part, converter, own)) * weight_of_part(converter, own, texts)
+            for part, own in parts
+        ]
+        assert sum(weighted) / 2 == pytest.approx(whole, rel=1e-5)
+
+
+def test_long_labels_weigh_more_in_attention_alone():
+    mine, whole = (
+        ["가나", "가나"],
+        ["가나", "가나", "", "가 "],
+    )  # with the end: 3 + 3 of 3 + 3 + 1 + 2
+    assert weight_of_part(AttentionLabels("가나", 3), mine, whole) == pytest.approx(3 / (9 / 4))
+    assert weight_of_part(CTCLabels("가나"), mine, whole) == 1
 
 
 def test_loss_of_is_the_loss_of_either_kind():

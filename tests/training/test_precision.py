@@ -30,13 +30,13 @@ def test_auto_asks_the_gpu(monkeypatch, supported, expected):
     assert resolve_precision("auto", GPU) == expected
 
 
-@pytest.mark.parametrize("asked", ["fp32", "bf16"])
+@pytest.mark.parametrize("asked", ["fp32", "bf16", "fp16"])
 def test_what_is_asked_for_is_given(asked):
     assert resolve_precision(asked, CPU) == asked
 
 
 def test_unknown_precision(refused):
-    with refused("unknown precision 'fp8': choose one of fp32, bf16, auto"):
+    with refused("unknown precision 'fp8': choose one of fp32, bf16, fp16, auto"):
         resolve_precision("fp8", CPU)
 
 
@@ -46,9 +46,10 @@ def test_a_torch_that_cannot_tell_has_no_units(monkeypatch):
     assert cpu_features() == {"amx": False, "avx512_bf16": False}
 
 
-def test_autocast_multiplies_in_bf16_or_not_at_all():
-    with autocast("bf16", CPU):
-        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+@pytest.mark.parametrize(("asked", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16)])
+def test_autocast_multiplies_in_16_bits_or_not_at_all(asked, dtype):
+    with autocast(asked, CPU):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
     assert isinstance(autocast("fp32", CPU), contextlib.nullcontext)
 
 

@@ -76,9 +76,10 @@ def test_killed_and_resumed_is_bit_identical(killed, uninterrupted, name, moment
     "recipe",
     [
         replace(RECIPE, precision="bf16"),
+        replace(RECIPE, precision="fp16"),
         replace(RECIPE, optimizer="adadelta", learning_rate=1.0, one_cycle=False),
     ],
-    ids=["bf16", "adadelta"],
+    ids=["bf16", "fp16", "adadelta"],
 )
 def test_stopped_by_hand_and_resumed(tmp_path, recipe, stop):
     whole = toy_trainer(CTC, recipe=recipe)
@@ -121,7 +122,7 @@ DAMAGES = [cut, flip, lambda data: b"", lambda data: b"PK no archive", lambda da
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, uninterrupted, damage):
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, uninterrupted, damage, caplog):
     def watch(progress) -> None:
         if progress.step == 6:
             raise KeyboardInterrupt
@@ -130,6 +131,10 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, uninterrupt
         toy_trainer(CTC, tmp_path).run(watch)
     (tmp_path / "last.pt").write_bytes(damage((tmp_path / "last.pt").read_bytes()))
     assert load_state(tmp_path)["step"] == 4
+    (said,) = caplog.messages
+    assert "last.pt is damaged" in said
+    assert said.endswith("going on from the one before it")
+    assert len(said.splitlines()) == 1
     trainer = toy_trainer(CTC, tmp_path)
     trainer.run()
     assert_equal(weights(trainer), uninterrupted[CTC][0])
@@ -177,6 +182,41 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_checkpoint(tmp_path, refused
         signal.signal(signal.SIGXFSZ, handler)
     assert load_state(tmp_path) == {"step": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_a_disk_that_fills_up_ends_a_run_that_goes_on_later(tmp_path, uninterrupted, refused):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def fill(progress) -> None:
+        if progress.step == 4:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+
+    try:
+        with refused(r"cannot write .*last\.pt"):
+            toy_trainer(CTC, tmp_path).run(fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert load_state(tmp_path)["step"] == 3
+    trainer = toy_trainer(CTC, tmp_path)
+    trainer.run()
+    assert_equal(weights(trainer), uninterrupted[CTC][0])
+
+
+def test_a_checkpoint_from_before_there_were_engines(tmp_path, uninterrupted):
+    def stop(progress) -> None:
+        if progress.step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        toy_trainer(CTC, tmp_path).run(stop)
+    state = load_state(tmp_path)
+    del state["engine"]
+    save_state(tmp_path, state)
+    trainer = toy_trainer(CTC, tmp_path)
+    trainer.run()
+    assert_equal(weights(trainer), uninterrupted[CTC][0])
 
 
 def test_random_numbers_go_on_where_they_were():

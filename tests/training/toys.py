@@ -41,6 +41,7 @@ def toy_model(name: str = CTC, seed: int = 0) -> Recognizer:
 def toy_trainer(name: str = CTC, folder: Path | None = None, **changes: Any) -> Trainer:
     """A trainer that saves after every step where it has a folder."""
     settings = {
+        "model": toy_model(name),
         "sources": [pixels(10, 1), pixels(7, 2)],
         "valid": pixels(5, 3),
         "recipe": RECIPE,
@@ -50,4 +51,4 @@ def toy_trainer(name: str = CTC, folder: Path | None = None, **changes: Any) -> 
         "save_every": 0.0,
     }
     converter = make_converter(parse_name(name).prediction, CHARSET, 4)
-    return Trainer(toy_model(name), converter, **{**settings, **changes})
+    return Trainer(converter=converter, **{**settings, **changes})

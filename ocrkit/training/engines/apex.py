@@ -1,0 +1,159 @@
+"""NVIDIA Apex: an engine of what the installed one really has.
+
+Up to 25.04 Apex has `apex.amp` and `apex.parallel`, the way of 2019. Later it has fused optimisers,
+and leaves casting and several processes to torch. What bears its name on PyPI is another project.
+"""
+
+import contextlib
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from ocrkit.errors import OcrkitError
+from ocrkit.training.engines.native import NativeEngine
+from ocrkit.training.recipe import ADAMW, Recipe, adamw_groups, make_optimizer
+from ocrkit.training.world import ALONE, World
+
+HOW_TO_INSTALL = (
+    "`conda env create -f environment.yml` brings Apex 25.04 (Linux, NVIDIA), or build a newer one "
+    "from github.com/NVIDIA/apex; --engine native needs none"
+)
+
+
+def check_apex(device: torch.device) -> None:
+    """See that NVIDIA's Apex is here, and a GPU for it.
+
+    Raises:
+        OcrkitError: no Apex, another package of that name, or a device that is no GPU.
+    """
+    if "apex" not in sys.modules and importlib.util.find_spec("apex") is None:
+        raise OcrkitError(f"NVIDIA Apex is not installed: {HOW_TO_INSTALL}")
+    if not _has_amp() and not hasattr(_part("optimizers"), "FusedAdam"):
+        raise OcrkitError(
+            "the package `apex` here is not NVIDIA's (PyPI's is another project): "
+            f"pip uninstall apex; {HOW_TO_INSTALL}"
+        )
+    check_gpu(device)
+
+
+def check_gpu(device: torch.device) -> None:
+    """Raises OcrkitError for a device on which Apex's kernels do not run."""
+    if device.type != "cuda":
+        raise OcrkitError("Apex works on GPUs alone: add --device cuda, or use --engine native")
+
+
+def make_apex_engine(
+    model: torch.nn.Module, recipe: Recipe, device: torch.device, **options: Any
+) -> "AmpEngine | NativeEngine":
+    """The engine for the installed Apex; `options` as in `make_engine`.
+
+    Raises:
+        OcrkitError: Apex was installed without its CUDA extensions, or an option it does not know.
+    """
+    if _has_amp():
+        parts = _part("amp"), _part("parallel")
+        return AmpEngine(*parts, model, recipe, device, **options)
+    return NativeEngine(model, recipe, device, **options, make_optimizer=fused_optimizer)
+
+
+def _has_amp() -> bool:
+    """Is it an Apex of the time before May 2025?"""
+    return hasattr(_part("amp"), "initialize") and _part("parallel") is not None
+
+
+def _part(name: str) -> ModuleType | None:
+    """A module of Apex, or None where this Apex has it not."""
+    try:
+        return importlib.import_module(f"apex.{name}")
+    except Exception:  # PyPI's package fails on import in ways of its own
+        return None
+
+
+def fused_optimizer(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optimizer:
+    """Apex's AdamW in one kernel; there is no fused Adadelta, so the recipe 2019 has torch's.
+
+    Raises:
+        OcrkitError: Apex was installed without its CUDA extensions.
+    """
+    if recipe.optimizer != "adamw":
+        return make_optimizer(recipe, model)
+    try:
+        return _part("optimizers").FusedAdam(
+            adamw_groups(recipe, model), lr=recipe.learning_rate, **ADAMW, adam_w_mode=True
+        )
+    except RuntimeError as error:
+        raise OcrkitError(
+            f"Apex is installed without its CUDA extensions ({str(error).splitlines()[0]}): "
+            "build it with them, or use --engine native"
+        ) from error
+
+
+class AmpEngine:
+    """The calls of 2019, in their order; attributes and methods as those of `NativeEngine`.
+
+    Written against the documented signatures of Apex 25.04 and tested on stand-ins that enforce
+    them: no machine with this Apex was at hand.
+
+    Raises:
+        OcrkitError: a precision or an option that `apex.amp` does not know.
+    """
+
+    def __init__(
+        self,
+        amp: ModuleType,
+        parallel: ModuleType,
+        model: torch.nn.Module,
+        recipe: Recipe,
+        device: torch.device,
+        world: World = ALONE,
+        compile: bool = False,
+        sync_batch_norm: bool = False,
+    ) -> None:
+        # O1 casts, function by function, what is safe in fp16; O0 leaves everything fp32.
+        levels = {"fp32": "O0", "fp16": "O1", "auto": "O1"}
+        if recipe.precision not in levels:
+            raise OcrkitError(
+                f"apex.amp knows fp32 and fp16, not {recipe.precision}: use --engine native"
+            )
+        if compile:
+            raise OcrkitError("apex.amp and --compile do not go together: use --engine native")
+        level = levels[recipe.precision]
+        self.amp, self.clip = amp, recipe.grad_clip
+        self.precision = "fp32" if level == "O0" else "fp16"
+        model.to(device)
+        if sync_batch_norm and world.size > 1:
+            model = parallel.convert_syncbn_model(model)
+        optimizer = make_optimizer(recipe, model)
+        model, self.optimizer = amp.initialize(model, optimizer, opt_level=level, verbosity=0)
+        self.plain = self.model = model
+        if world.size > 1:
+            # Delayed: all gradients at once, after the whole backward pass.
+            self.model = parallel.DistributedDataParallel(model, delay_allreduce=True)
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """Nothing to enter: `amp.initialize` has patched torch's functions."""
+        return contextlib.nullcontext()
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """New gradients from a loss, averaged over the processes and scaled back."""
+        self.optimizer.zero_grad()
+        with self.amp.scale_loss(loss, self.optimizer) as scaled:
+            scaled.backward()
+
+    def step(self) -> bool:
+        """Clip and step. False where fp16 overflowed: Apex makes the optimiser skip this step."""
+        norm = torch.nn.utils.clip_grad_norm_(self.amp.master_params(self.optimizer), self.clip)
+        self.optimizer.step()
+        return bool(torch.isfinite(norm))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must keep beside weights and optimiser: the loss scale."""
+        return {"amp": self.amp.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave."""
+        self.amp.load_state_dict(state["amp"])
