@@ -7,7 +7,6 @@ import multiprocessing
 import platform
 import queue
 import shutil
-import signal
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -31,6 +30,7 @@ from ocrkit.experiments.setup import decode_all, make_trainer, state_folder
 from ocrkit.files import read_json, write_json
 from ocrkit.latency import measure_latency
 from ocrkit.models import load_checkpoint, parse_name, save_checkpoint
+from ocrkit.processes import start_worker
 from ocrkit.training import Progress
 from ocrkit.training.interruption import Interrupted, sigterm_saves, stop_asked
 from ocrkit.training.precision import find_device
@@ -251,7 +251,7 @@ _events: Any = None  # of this worker process
 def _start_worker(events: Any, device: str) -> None:
     global _events
     _events = events
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent ends the workers
+    start_worker()
     if device == "cpu":
         torch.set_num_threads(1)
 

@@ -7,7 +7,6 @@ import itertools
 import multiprocessing
 import os
 import platform
-import signal
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ import PIL
 from PIL import features
 
 from ocrkit.errors import OcrkitError
+from ocrkit.processes import start_worker
 from ocrkit.synth.fonts import Font
 from ocrkit.synth.kinds import KINDS, Kind
 from ocrkit.synth.render import Layout
@@ -189,7 +189,7 @@ _generation: Generation  # of this worker process
 def _start_worker(generation: Generation) -> None:
     global _generation
     _generation = generation
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent ends the workers
+    start_worker()
 
 
 def _draw(indices: range) -> list[Sample]:
