@@ -122,12 +122,12 @@ ORPHANS = pytest.mark.xfail(
 def test_no_worker_outlives_generate(drawn, tmp_path, by):
     last_worker = len(drawn) - drawn[::-1].index("process")
     command = ("generate", "--preset", "smoke", "--workers", 2)
-    Place(tmp_path / "place").start(*command, at=last_worker, by=by, who="first", patience=60)
+    Place(tmp_path / "place").start(*command, at=last_worker, by=by, who="first", patience=120)
 
 
 @pytest.mark.parametrize("by", ["SIGTERM", pytest.param("SIGKILL", marks=ORPHANS)])
 def test_no_worker_outlives_a_sweep(with_data, by):
-    with_data.start(*SWEEP, at="mkdir runs/smoke/state", by=by, who="first", patience=60)
+    with_data.start(*SWEEP, at="mkdir runs/smoke/state", by=by, who="first", patience=120)
 
 
 def end(*_: object, **__: object) -> None:

@@ -199,7 +199,7 @@ def train(
             )
         return
     with process_group(world, device):
-        chosen, images = world.from_main(lambda: prepared(preset, data, 1))
+        chosen, images = world.from_main(lambda: prepared(preset, data, world.size))
         chosen = _changed(chosen, unfit_limit, precision)
         folder = out or Path("runs") / chosen.name
         if world.size > 1:

@@ -160,7 +160,7 @@ def train_own(
 
     def save(step: int, **about: Any) -> None:
         sets = [str(images.path.name) for images in train]
-        save_checkpoint(network, checkpoint, charset, trained_on=sets, step=step, **about)
+        save_checkpoint(trainer.model, checkpoint, charset, trained_on=sets, step=step, **about)
 
     def keep_best(progress: Progress) -> None:
         accuracy = progress.valid_accuracy

@@ -19,7 +19,7 @@ from ocrkit.errors import OcrkitError
 T = TypeVar("T")
 
 # Rank 0 alone draws the data and validates: the others must wait so long before they give up.
-PATIENCE = timedelta(minutes=30)
+PATIENCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
