@@ -147,25 +147,24 @@ def assert_kept(before: dict[str, Any], now: dict[str, Any], told: str) -> None:
 
 
 def read_all(folder: Path, told: str) -> None:
-    """Every file that has a name of its own, and is no temporary, is whole."""
-    for path, kind in tree_paths(folder).items():
-        if not kind or any(part.startswith(".") for part in Path(path).parts):
-            continue
+    """Every file but the temporaries, which begin with a dot, is whole."""
+    for path, is_whole in tree_paths(folder).items():
         try:
-            content(folder / path)
+            content(folder / path) if is_whole else None
         except Exception as error:
             raise AssertionError(f"{path} cannot be read: {told}") from error
 
 
 def tree_paths(folder: Path) -> dict[str, bool]:
-    """Everything below a folder, hidden things too: whether it is a file."""
-    return {str(path.relative_to(folder)): path.is_file() for path in folder.rglob("*")}
+    """Everything below a folder: whether it is a file, and neither it nor its folder temporary."""
+    paths = {str(path.relative_to(folder)): path.is_file() for path in folder.rglob("*")}
+    return {path: file and "/." not in f"/{path}" for path, file in paths.items()}
 
 
 def tree(folder: Path, without: str = "\0") -> dict[str, Any]:
     """Everything below a folder whose path does not hold `without`, each file by its content."""
-    paths = {path: is_file for path, is_file in tree_paths(folder).items() if without not in path}
-    return {path: content(folder / path) if is_file else None for path, is_file in paths.items()}
+    paths = {path: whole for path, whole in tree_paths(folder).items() if without not in path}
+    return {path: content(folder / path) if whole else None for path, whole in paths.items()}
 
 
 def content(path: Path) -> Any:

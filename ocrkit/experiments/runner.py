@@ -210,9 +210,8 @@ def sweep(
             min(workers, len(todo)), context, _start_worker, (events, device)
         )
         try:
-            arguments = (folder, device, settings or {})
-            jobs = [pool.submit(_job, preset, data, run, *arguments) for run in todo]
-            waiting = set(jobs)
+            rest = (folder, device, settings or {})
+            waiting = {pool.submit(_job, preset, data, run, *rest) for run in todo}
             while waiting:
                 done, waiting = wait_for(waiting, timeout=0.2)
                 _tell(events, watch)
@@ -229,9 +228,8 @@ def sweep(
             ) from None
         finally:
             # Without this, Ctrl-C would wait for every run that has not even begun.
-            for process in list((pool._processes or {}).values()):
-                if waiting:
-                    process.terminate()
+            for process in list((pool._processes or {}).values()) if waiting else ():
+                process.terminate()
             pool.shutdown(wait=True, cancel_futures=True)
         _tell(events, watch)
 
