@@ -12,6 +12,7 @@ import ocrkit
 from ocrkit.errors import OcrkitError
 from ocrkit.hangul import charset
 from ocrkit.synth.fonts import find_fonts, usable_fonts
+from ocrkit.training.engines.apex import check_apex
 from ocrkit.training.precision import cpu_features, resolve_precision
 
 Finding = tuple[str, bool, str]  # what was looked at, is it well, what was found
@@ -29,6 +30,10 @@ def _fonts(source: str) -> Finding:
 def _apex() -> Finding:
     if importlib.util.find_spec("apex") is None:
         return "NVIDIA Apex", True, "not installed (only needed for the apex engine on a GPU)"
+    try:
+        check_apex(torch.device("cuda"))  # is it NVIDIA's? Whether there is a GPU is another line
+    except OcrkitError as error:
+        return "NVIDIA Apex", False, str(error)
     return "NVIDIA Apex", True, "installed"
 
 

@@ -1,7 +1,8 @@
 """The doctor says what is there, and marks what is missing."""
 
 import shutil
-from types import SimpleNamespace
+import sys
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -51,12 +52,23 @@ def test_missing_fonts(examine, monkeypatch):
     assert found["fonts (system)"][0]
 
 
-def test_apex_is_only_an_offer(examine, monkeypatch):
-    for there, said in ((None, "not installed"), (object(), "installed")):
-        monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name, there=there: there)
-        well, found = doctor._apex()[1:]
-        assert well
-        assert found.startswith(said)
+def test_apex_is_only_an_offer(monkeypatch):
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
+    well, found = doctor._apex()[1:]
+    assert well
+    assert found.startswith("not installed")
+
+
+def test_another_package_called_apex_is_told_apart(monkeypatch):
+    stranger, nvidia = ModuleType("apex"), ModuleType("apex.optimizers")
+    nvidia.FusedAdam = object
+    monkeypatch.setitem(sys.modules, "apex", stranger)
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: object())
+    well, found = doctor._apex()[1:]
+    assert not well
+    assert "is not NVIDIA's" in found
+    monkeypatch.setitem(sys.modules, "apex.optimizers", nvidia)
+    assert doctor._apex()[1:] == (True, "installed")
 
 
 def test_gpus_are_named(examine, monkeypatch):
