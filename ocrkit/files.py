@@ -46,7 +46,7 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _sweep_up(path: Path) -> None:
+def sweep_up(path: Path) -> None:
     """Put right what a killed process left beside `path`: half-made things go, an old one returns.
 
     Between the two moves of `atomic_folder` the old folder stands under a hidden name for an
@@ -74,7 +74,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep_up(path)
+        sweep_up(path)
         # The same folder, for a rename is atomic only within one file system.
         handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=".part", dir=path.parent)
         os.close(handle)
@@ -99,7 +99,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep_up(path)
+        sweep_up(path)
         temporary = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=".part", dir=path.parent))
         temporary.chmod(0o755)
         try:

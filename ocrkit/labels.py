@@ -15,8 +15,8 @@ from ocrkit.hangul import nfc
 
 
 def label_of(text: str) -> str:
-    """The label of a text: composed (NFC) and without white space, which no charset here holds."""
-    return "".join(nfc(text).split())
+    """The label of a text: without white space, which no charset here holds, and composed (NFC)."""
+    return nfc("".join(text.split()))  # in this order: a gap may keep two parts of a syllable apart
 
 
 def outside(label: str, charset: str) -> str:

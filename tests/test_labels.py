@@ -141,7 +141,6 @@ def test_label_of_composes_and_closes_up():
     assert label_of(unicodedata.normalize("NFD", " 한글 문장\t입니다\n")) == "한글문장입니다"
 
 
-@pytest.mark.xfail(strict=True, reason="composed before the spaces go, and not again after")
 def test_a_label_is_its_own_label():
     # A syllable, a space, and a final consonant that the syllable takes up once the space is gone.
     label = label_of("가 \u11a8")

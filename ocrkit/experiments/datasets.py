@@ -13,7 +13,7 @@ from pathlib import Path
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.presets import KINDS, PINNED_FONTS, Preset
-from ocrkit.files import write_json
+from ocrkit.files import sweep_up, write_json
 from ocrkit.hangul import charset as named_charset
 from ocrkit.synth.fonts import Font, find_fonts, usable_fonts
 from ocrkit.synth.generate import Generation, Sample, manifest, samples
@@ -153,6 +153,7 @@ def prepare(
     prints = {}
     for name, generations in what.generations.items():
         about = {"generator": manifest(*generations)}
+        sweep_up(folder / name)
         if not _is_made(folder / name, about):
             drawn = (s for g in generations for s in (draw(g) if draw else samples(g, workers)))
             total = sum(g.count for g in generations)

@@ -129,6 +129,7 @@ def train_own(
     whole = {**identity, "recipe": asdict(recipe), "seed": seed}
     folder, checkpoint = Path(folder), Path(folder) / model
     if _is_finished(folder / "own.json", whole, checkpoint):
+        shutil.rmtree(folder / "state", ignore_errors=True)  # of a process killed at its very end
         return checkpoint
 
     converter = make_converter(parse_name(model).prediction, charset, max_length)

@@ -82,6 +82,9 @@ def run_one(
             f"({Path(where.filename).name}:{where.lineno})",
         }
     write_row(folder, run, row)
+    if is_done(row):
+        # Not before: a run without a row goes on from here. Now it is of no more use.
+        shutil.rmtree(state_folder(folder, run), ignore_errors=True)
     return row
 
 
@@ -120,8 +123,7 @@ def _train_and_test(
     watch: Callable[[Progress], None],
     settings: dict[str, Any],
 ) -> dict:
-    state = state_folder(folder, run)
-    trainer = make_trainer(preset, data, run, state, device, **settings)
+    trainer = make_trainer(preset, data, run, state_folder(folder, run), device, **settings)
     model, converter = trainer.model, trainer.converter
     result = trainer.run(watch)
     row = {
@@ -142,7 +144,6 @@ def _train_and_test(
     }
     about = {"preset": preset.name, "seed": run.seed, "accuracy": row["accuracy"]}
     save_checkpoint(model, folder / "checkpoints" / run.name, data.charset, **about)
-    shutil.rmtree(state, ignore_errors=True)  # the optimiser's part is of no more use
     return row
 
 
@@ -199,39 +200,37 @@ def sweep(
     todo = longest_first([run for run in runs if not is_done(read_row(folder, run))])
     for run in runs:
         if run not in todo:
+            shutil.rmtree(state_folder(folder, run), ignore_errors=True)  # of a killed process
             watch(Event(run, row=read_row(folder, run)))
     if not todo:
         return
     decode_all(preset, data)
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        events = manager.Queue()
-        pool = ProcessPoolExecutor(
-            min(workers, len(todo)), context, _start_worker, (events, device)
-        )
-        try:
-            rest = (folder, device, settings or {})
-            waiting = {pool.submit(_job, preset, data, run, *rest) for run in todo}
-            while waiting:
-                done, waiting = wait_for(waiting, timeout=0.2)
-                _tell(events, watch)
-                for job in done:
-                    job.result()
-                if waiting and stop_asked():
-                    raise Interrupted
-        except BrokenProcessPool:
-            if stop_asked():  # a worker that was told as well has saved, and is gone
-                raise Interrupted from None
-            raise OcrkitError(
-                "a training process was ended from outside (out of memory?): start again, "
-                "and it goes on from its last checkpoint; --workers 1 needs less memory"
-            ) from None
-        finally:
-            # Without this, Ctrl-C would wait for every run that has not even begun.
-            for process in list((pool._processes or {}).values()) if waiting else ():
-                process.terminate()
-            pool.shutdown(wait=True, cancel_futures=True)
-        _tell(events, watch)
+    events = context.Queue()
+    pool = ProcessPoolExecutor(min(workers, len(todo)), context, _start_worker, (events, device))
+    try:
+        rest = (folder, device, settings or {})
+        waiting = {pool.submit(_job, preset, data, run, *rest) for run in todo}
+        while waiting:
+            done, waiting = wait_for(waiting, timeout=0.2)
+            _tell(events, watch)
+            for job in done:
+                job.result()
+            if waiting and stop_asked():
+                raise Interrupted
+    except BrokenProcessPool:
+        if stop_asked():  # a worker that was told as well has saved, and is gone
+            raise Interrupted from None
+        raise OcrkitError(
+            "a training process was ended from outside (out of memory?): start again, "
+            "and it goes on from its last checkpoint; --workers 1 needs less memory"
+        ) from None
+    finally:
+        # Without this, Ctrl-C would wait for every run that has not even begun.
+        for process in list((pool._processes or {}).values()) if waiting else ():
+            process.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
+    _tell(events, watch)
 
 
 def _tell(events: Any, watch: Watch) -> None:
