@@ -17,7 +17,7 @@ from ocrkit.report.tables import cost_column, frontier, sources
 _PAPER_TIME = (
     "time per image (ms, log scale)\nbatch 192, wall clock, unsynchronised: rank order at best"
 )
-_OUR_TIME = "time per image (ms, log scale)\nmedian{batch}, measured in a quiet pass"
+_OUR_TIME = "time per image (ms, log scale)\nmedian{batch}, measured after all training"
 _SIZES = {0: (6.5, 3), 1: (6.8, 5.2), 2: (10.4, 5.2), 3: (13.2, 5.2)}  # inches, by panels
 _PARAMETERS = "parameters (millions, log scale)"
 
@@ -75,8 +75,9 @@ def _draw(axes: Axes, rows: pd.DataFrame, column: str) -> None:
         if pd.notna(row["accuracy_plus_minus"]):
             colour = style.FEATURE_COLOURS[row["feature"]]
             spread = row["accuracy_plus_minus"]
-            above = min(spread, 100 - row["accuracy_percent"])  # no accuracy is over 100 %
-            bar = [[spread], [above]]
+            # No accuracy is under 0 or over 100 %.
+            below, above = row["accuracy_percent"], 100 - row["accuracy_percent"]
+            bar = [[min(spread, below)], [min(spread, above)]]
             axes.errorbar(*point, yerr=bar, color=colour, linewidth=0.8, alpha=0.6, zorder=2)
     best = frontier(rows, column)
     # Between two frontier models the best one can have is the cheaper one: steps, not slopes.
@@ -93,9 +94,11 @@ def _draw(axes: Axes, rows: pd.DataFrame, column: str) -> None:
     axes.set_xlim(low / 1.35, high * 1.35)
     spread = rows["accuracy_plus_minus"].fillna(0)
     bottom, top = (rows["accuracy_percent"] - spread).min(), rows["accuracy_percent"].max()
+    bottom = max(bottom, 0)
     room = max(top - bottom, 2.0) * 0.12
     # Half a step more at the top, where the frontier's names stand.
     axes.set_ylim(bottom - room, top + 1.5 * room)
+    axes.set_yticks([tick for tick in axes.get_yticks() if bottom - room <= tick <= 100])
     axes.xaxis.set_major_locator(FixedLocator(_round_ticks(low / 1.35, high * 1.35)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
