@@ -135,7 +135,7 @@ def test_a_sweep_of_what_is_done_does_nothing_twice(here, ocrkit):
 
 
 def test_a_sweep_with_failures_says_which(here, complains, monkeypatch, tmp_path):
-    monkeypatch.setattr("ocrkit.experiments.runner.sweep", lambda *_: None)
+    monkeypatch.setattr("ocrkit.experiments.runner.sweep", lambda *_, **__: None)
     said = complains("sweep", "-p", "smoke", "-m", "TPS-VGG-None-CTC", "--out", tmp_path)
     assert "failed, and tried again next time: TPS-VGG-None-CTC-s1" in said
 
@@ -163,7 +163,7 @@ def test_a_device_that_is_not_there(complains, tmp_path, monkeypatch, device, sa
 
 
 def test_ctrl_c_says_that_nothing_is_lost(here, ocrkit, monkeypatch, tmp_path):
-    def stopped(*_):
+    def stopped(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ocrkit.experiments.runner.sweep", stopped)

@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from ocrkit.errors import OcrkitError
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -53,6 +55,16 @@ SyncBatchNorm = Annotated[
     typer.Option("--sync-batch-norm", help="batch norm over all processes' images (torchrun)"),
 ]
 SaveEvery = Annotated[float, typer.Option(min=0, help="seconds between two checkpoints")]
+On = Annotated[
+    str, typer.Option("--on", help="here, or ray: the cluster at RAY_ADDRESS, else one of its own")
+]
+Cpus = Annotated[float, typer.Option(min=0.01, help="on ray: processors for each run")]
+Gpus = Annotated[
+    float | None, typer.Option(min=0, help="on ray: GPUs for each run [default: 1 with cuda]")
+]
+Timing = Annotated[
+    bool, typer.Option("--timing/--no-timing", help="when all are trained, time each alone")
+]
 # What sets of one's own are trained with where nothing else is said.
 IMAGE_WIDTH, MAX_LENGTH = 200, 25
 CORES = os.cpu_count() or 1
@@ -61,6 +73,24 @@ CORES = os.cpu_count() or 1
 def complain(text: object, style: str) -> None:
     """One line to the error stream: never wrapped, and brackets in file names stay as they are."""
     err.print(Text(str(text), style), soft_wrap=True)
+
+
+@contextlib.contextmanager
+def place(on: str, workers: int) -> Iterator[None]:
+    """Within the block the machines to work on are at hand: "here" this one, "ray" a cluster.
+
+    Raises:
+        OcrkitError: an unknown place, or a cluster that cannot be had.
+    """
+    if on not in ("here", "ray"):
+        raise OcrkitError(f"unknown place {on!r} to work on: choose here or ray")
+    if on == "here":
+        yield
+        return
+    from ocrkit.experiments.cluster import connected
+
+    with connected(workers):
+        yield
 
 
 @contextlib.contextmanager

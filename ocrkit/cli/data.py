@@ -15,20 +15,25 @@ from ocrkit.cli.base import (
     DataFolder,
     ImageWidth,
     MaxLength,
+    On,
     PresetName,
     UnfitLimit,
     Workers,
     app,
     complain,
     console,
+    place,
 )
 
 if TYPE_CHECKING:
     from ocrkit.experiments.findings import Finding
 
 
-def prepared(preset_name: str, data: Path | None, workers: int, words=None, fonts=None):
-    """The preset and its data, drawn now if it is not there yet."""
+def prepared(
+    preset_name: str, data: Path | None, workers: int, words=None, fonts=None, on: str = "here"
+):
+    """The preset and its data, drawn now if it is not there yet; `on` ray within `place`."""
+    from ocrkit.experiments.cluster import draw
     from ocrkit.experiments.datasets import prepare
     from ocrkit.experiments.presets import get_preset
     from ocrkit.progress import DataBars
@@ -36,7 +41,8 @@ def prepared(preset_name: str, data: Path | None, workers: int, words=None, font
     preset = get_preset(preset_name)
     folder = data or Path("data/generated") / preset.name
     with DataBars(console) as bars:
-        return preset, prepare(preset, folder, workers, bars.watch, words, fonts)
+        by = draw if on == "ray" else None
+        return preset, prepare(preset, folder, workers, bars.watch, words, fonts, draw=by)
 
 
 @app.command()
@@ -48,13 +54,15 @@ def generate(
     fonts: Annotated[
         str | None, typer.Option(help="koreanize (four pinned faces), system, or a folder")
     ] = None,
+    on: On = "here",
 ) -> None:
     """Draw the training, validation and test images of a preset, as LMDB sets.
 
     The same preset gives the same bytes everywhere, however many workers draw. Sets that are
     there already are kept.
     """
-    _, data = prepared(preset, out, workers, words, fonts)
+    with place(on, workers):
+        _, data = prepared(preset, out, workers, words, fonts, on)
     sets = sorted(p.name for p in data.folder.iterdir() if p.is_dir())
     console.print(f"{data.folder}: {', '.join(sets)}")
     console.print(f"{len(data.charset)} syllables; fingerprint {data.fingerprint}")

@@ -1,6 +1,8 @@
 """Commands that train, and report on what was trained."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,28 +14,32 @@ from ocrkit.cli.base import (
     MAX_LENGTH,
     Charset,
     Compile,
+    Cpus,
     DataFolder,
     Device,
     Engine,
+    Gpus,
     ImageWidth,
     MaxLength,
+    On,
     Out,
     Precision,
     PresetName,
     SaveEvery,
     SyncBatchNorm,
+    Timing,
     UnfitLimit,
     Workers,
     app,
     complain,
     console,
+    place,
     resumable,
 )
 from ocrkit.cli.data import prepared, show_findings
 from ocrkit.errors import OcrkitError
 
 if TYPE_CHECKING:
-    from ocrkit.experiments.datasets import DataSets
     from ocrkit.experiments.grid import Run
     from ocrkit.experiments.presets import Preset
     from ocrkit.training.world import World
@@ -54,26 +60,40 @@ def sweep(
     recipe: Annotated[
         str | None, typer.Option(help="2019 or fast, instead of the preset's; use another --out")
     ] = None,
+    on: On = "here",
+    cpus: Cpus = 1,
+    gpus: Gpus = None,
+    timing: Timing = True,
 ) -> None:
     """Train and test the preset's models (or those named), then time each of them alone.
 
     Stop it when you like and start it again: finished runs are kept, and a run that was under way
     goes on from its last checkpoint.
     """
+    from ocrkit.experiments import cluster_sweep, runner
     from ocrkit.experiments.grid import grid
     from ocrkit.training.precision import find_device
     from ocrkit.training.recipe import find_recipe
     from ocrkit.training.world import find_world
 
     runs = grid(tuple(model or ()), tuple(seed or (1,)))
-    find_device(device)  # before any image is drawn
+    if on == "here":
+        find_device(device)  # before any image is drawn
+        if (cpus, gpus) != (1, None):
+            raise OcrkitError("--cpus and --gpus are for --on ray: here, choose --workers")
     if find_world().size > 1:
         raise OcrkitError("a sweep starts its own processes (--workers): leave torchrun out")
-    chosen, images = prepared(preset, data, workers)
-    chosen = _changed(chosen, unfit_limit)
-    if recipe is not None:
-        chosen = replace(chosen, recipe=find_recipe(recipe))
-    _sweep(chosen, images, runs, out or Path("runs") / chosen.name, workers, device)
+    with place(on, workers):
+        chosen, images = prepared(preset, data, workers, on=on)
+        chosen = _changed(chosen, unfit_limit)
+        if recipe is not None:
+            chosen = replace(chosen, recipe=find_recipe(recipe))
+        what = (chosen, images, runs, out or Path("runs") / chosen.name)
+        by = cluster_sweep if on == "ray" else runner
+        share = {"cpus": cpus, "gpus": gpus} if on == "ray" else {"workers": workers}
+        train_all = partial(by.sweep, *what, device=device, **share)
+        time_all = partial(by.time_runs, *what, device) if timing else None
+        _sweep(chosen, runs, what[-1], train_all, time_all)
 
 
 def _changed(preset: "Preset", unfit_limit: float | None, precision: str | None = None) -> "Preset":
@@ -87,42 +107,38 @@ def _changed(preset: "Preset", unfit_limit: float | None, precision: str | None 
 
 def _sweep(
     preset: "Preset",
-    images: "DataSets",
     runs: list["Run"],
     folder: Path,
-    workers: int,
-    device: str,
-    settings: dict[str, Any] | None = None,
+    train_all: Callable[..., None],
+    time_all: Callable[[], None] | None,
 ) -> None:
-    """Train and test what is not done yet on processes of its own, then time it."""
+    """Train and test what is not done yet, with bars to watch it by, then time it."""
     from ocrkit.experiments.results import assemble, reference_seconds
-    from ocrkit.experiments.runner import sweep as run_sweep
     from ocrkit.progress import SweepBars
 
     bars = SweepBars(console, runs, reference_seconds(preset.name))
     try:
         with resumable(), bars:
-            run_sweep(preset, images, runs, folder, workers, device, bars.watch, settings)
+            train_all(watch=bars.watch)
     finally:
         if folder.exists():
             assemble(folder)
-    _conclude(preset, images, runs, folder, device)
+    _conclude(runs, folder, time_all)
 
 
-def _conclude(
-    preset: "Preset", images: "DataSets", runs: list["Run"], folder: Path, device: str
-) -> None:
+def _conclude(runs: list["Run"], folder: Path, time_all: Callable[[], None] | None) -> None:
     """Time what was trained, write `runs.csv` and say how it went.
 
     Raises:
         OcrkitError: not every run ended well.
     """
     from ocrkit.experiments.results import assemble, read_row
-    from ocrkit.experiments.runner import is_done, time_runs
+    from ocrkit.experiments.runner import is_done
 
     try:
-        with console.status("timing each model alone"):
-            time_runs(preset, images, runs, folder, device)
+        if time_all:
+            with console.status("timing each model alone"):
+                time_all()
     finally:
         assemble(folder)
     failed = [run.name for run in runs if not is_done(read_row(folder, run))]
@@ -161,6 +177,7 @@ def train(
     On several processes or GPUs, each with its part of every batch:
     torchrun --nproc-per-node 2 -m ocrkit train ...
     """
+    from ocrkit.experiments import runner
     from ocrkit.experiments.grid import grid
     from ocrkit.experiments.together import run_together
     from ocrkit.progress import RunBar
@@ -207,12 +224,15 @@ def train(
                 row = run_together(
                     world, chosen, images, run, folder, device, bar.watch, **settings
                 )
+    what = (chosen, images, [run], folder)
+    time_all = partial(runner.time_runs, *what, device)
     if world.size == 1:
-        _sweep(chosen, images, [run], folder, 1, device, settings)
+        train_all = partial(runner.sweep, *what, 1, device, settings=settings)
+        _sweep(chosen, [run], folder, train_all, time_all)
     elif row is not None:
         if row.get("error"):
             complain(f"{run.name}: {row['error']}", "red")
-        _conclude(chosen, images, [run], folder, device)
+        _conclude([run], folder, time_all)
 
 
 def _train_own(
