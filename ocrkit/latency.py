@@ -5,6 +5,7 @@ included. Here the device is waited for, and the first calls are thrown away.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,3 +58,18 @@ def measure_latency(
     finally:
         torch.set_num_threads(threads)
     return Latency(float(np.median(times)), float(np.percentile(times, 95)), len(images))
+
+
+def milliseconds(call: Callable[[int], object], repeats: int = 20, warmup: int = 2) -> float:
+    """Median time of `call(number)` on one thread, the first `warmup` calls not counted."""
+    times, threads = [], torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            for number in range(warmup + repeats):
+                start = time.perf_counter()
+                call(number)
+                times.append(1000 * (time.perf_counter() - start))
+    finally:
+        torch.set_num_threads(threads)
+    return float(np.median(times[warmup:]))

@@ -19,7 +19,7 @@ from ocrkit.synth import Generation, find_fonts, samples
 GOLDEN = Path(__file__).parent / "golden" / "parameters_24.csv"
 COMMANDS = (
     *("doctor", "models", "plan", "generate", "sweep", "train", "evaluate", "report", "promote"),
-    *("read", "notebooks", "pack", "diagnose", "bench"),
+    *("read", "notebooks", "pack", "diagnose", "bench", "papers"),
 )
 MODEL = "None-VGG-None-CTC"
 
@@ -148,7 +148,7 @@ def test_an_unknown_model_suggests_the_nearest(complains):
 @pytest.mark.parametrize("command", ["generate", "sweep", "report", "promote"])
 def test_an_unknown_preset_names_the_known(complains, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
-    assert "choose one of smoke, mini, mix, paper-v1, paper-v2" in complains(command, "-p", "huge")
+    assert "choose one of smoke, mini, mix, paper-v1, paper-v2, paper-taste" in complains(command, "-p", "huge")
     assert list(tmp_path.iterdir()) == []
 
 

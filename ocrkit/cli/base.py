@@ -28,7 +28,11 @@ err = Console(stderr=True)
 
 PresetName = Annotated[
     str,
-    typer.Option("--preset", "-p", help="smoke (minutes), mini (an hour), mix, paper-v1, paper-v2"),
+    typer.Option(
+        "--preset",
+        "-p",
+        help="smoke (minutes), mini (an hour), mix, paper-v1, paper-v2, paper-taste",
+    ),
 ]
 DataFolder = Annotated[
     Path | None, typer.Option(help="where the images lie [default: data/generated/PRESET]")

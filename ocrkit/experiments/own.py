@@ -177,7 +177,7 @@ def train_own(
     told = {
         "run": whole,
         "seconds": round(result.seconds, 1),
-        "unfit_share": result.unfit_share,
+        "unfit_share": trainer.unfit_share,
         "broken_images": [part.broken for part in pixels],
         "history": result.history,
     }

@@ -38,7 +38,8 @@ class Preset:
         train_images: images in each training source.
         test_images: images of each of the five kinds (unseen words), and of each training kind
             with seen words.
-        valid_kinds, valid_images: the set that learning curves are drawn on.
+        valid_kinds, valid_images: the set that learning curves are drawn on, equally many of each
+            kind; so many in all.
         word_images, syllable_images: test images of one unseen word, and of one syllable, alone and
             stretched to the full width, as most of the paper's test set was; 0 makes none.
         recipe: how each model is trained.
@@ -109,7 +110,7 @@ _PAPER = Preset(
     words_per_label=10,
     train_images=9_000,
     test_images=540,
-    valid_images=3_000,
+    valid_images=9_000,
     valid_kinds=("distortion", "blur", "background"),
     word_images=30_000,
     syllable_images=60_000,
@@ -157,6 +158,26 @@ PRESETS = {
         note="Experiment 1: width 100, where CTC has too few frames for ten words.",
     ),
     "paper-v2": _PAPER,
+    "paper-taste": replace(
+        _PAPER,
+        name="paper-taste",
+        test_images=200,
+        valid_images=300,
+        word_images=500,
+        syllable_images=500,
+        # A hundredth of a paper run's images, in the small steps that end CTC's plateau soonest.
+        recipe=replace(
+            RECIPES["fast"],
+            name="fast-taste",
+            learning_rate=1e-3,
+            steps=4000,
+            batch_size=16,
+            warmup=0.1,
+            validate_every=400,
+        ),
+        models=("None-VGG-None-CTC", "TPS-VGG-BiLSTM-Attn"),
+        note="The paper's sizes on a processor: two models, hours instead of days.",
+    ),
 }
 
 

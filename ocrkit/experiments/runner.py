@@ -135,7 +135,7 @@ def _train_and_test(
         "train_seconds": round(result.seconds, 1),
         "cpu_seconds": round(result.cpu_seconds, 1),
         "final_loss": result.final_loss,
-        "unfit_share": result.unfit_share,
+        "unfit_share": trainer.unfit_share,
         "precision": result.precision,
         **test_scores(model, converter, preset, data),
         "params": sum(model.stage_parameters().values()),

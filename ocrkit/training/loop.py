@@ -1,4 +1,8 @@
-"""One visible training loop: batch, loss, backward, clip, step; validate; save."""
+"""One visible training loop: loss, backward, clip, step; judge; save.
+
+What is learned is the task's business: reading (`trainer.py`), or what a paper of the reading list
+teaches (`ocrkit/papers/`).
+"""
 
 import csv
 import math
@@ -6,27 +10,25 @@ import time
 from collections.abc import Callable
 from dataclasses import InitVar, asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
-from ocrkit.data.batches import Batches
-from ocrkit.data.cache import Pixels, to_input
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file
-from ocrkit.metrics import score
 from ocrkit.training.checkpoint import load_state, random_state, save_state, set_random_state
 from ocrkit.training.engines import make_engine
 from ocrkit.training.interruption import Interrupted, stop_asked
-from ocrkit.training.losses import Converter, check_labels, training_loss, weight_of_part
-from ocrkit.training.predict import read_all
 from ocrkit.training.recipe import Recipe, make_schedule
 from ocrkit.training.world import ALONE, World, told_of_lost_peers
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a watcher is told while a run goes on."""
+    """What a watcher is told while a run goes on.
+
+    `valid_accuracy` is the first number of the task's judgement, where one was made.
+    """
 
     step: int
     steps: int
@@ -42,7 +44,6 @@ class TrainingResult:
     Attributes:
         seconds: wall clock of the training steps and validations, over all its interruptions.
         cpu_seconds: processor time of the same; tells a busy machine from a slow model.
-        unfit_share: share of the training labels that the model cannot say.
     """
 
     history: list[dict[str, float]]
@@ -51,27 +52,37 @@ class TrainingResult:
     seconds: float
     cpu_seconds: float
     precision: str
-    unfit_share: float
     final_loss: float
 
 
+class Task(Protocol):
+    """What a model learns."""
+
+    def loss(self, model: torch.nn.Module, step: int) -> torch.Tensor:
+        """The loss of this step's batch (from 0), on the model's device; called under autocast.
+
+        Where several processes share the work: of this one's part, weighted so that the mean over
+        the processes is the whole batch's.
+        """
+
+    def judge(self, model: torch.nn.Module) -> dict[str, float]:
+        """How good the model is: numbers for the history, the telling one first; or nothing."""
+
+
 @dataclass
-class Trainer:
-    """One run: a model, its images and a recipe.
+class Loop:
+    """One run: a model, a task and a recipe.
 
     Args:
-        model: a recogniser with `frames`; moved to `device`.
-        converter: turns texts into ids.
-        sources: training sets; half of each batch from each of two.
-        valid: images to follow the run by, or None.
+        model: moved to `device`.
+        task: gives losses and judgements.
         recipe: optimiser, schedule, precision, steps.
         seed: what the order of the images depends on (the weights are the caller's).
         folder: where checkpoints and `history.csv` go; None keeps nothing.
         identity: what must be the same for a checkpoint to be gone on from.
-        unfit_limit: largest share of labels that may not fit, 0 to 1.
         save_every: seconds between checkpoints.
         world: which of several processes this is; they are connected already. Each takes its part
-            of every batch, rank 0 alone validates, tells its watcher and writes.
+            of every batch, rank 0 alone judges, tells its watcher and writes.
         engine: "native" or "apex".
         compile: let torch.compile make the model's own kernels.
         sync_batch_norm: let batch norm count all processes' images. Without it each counts its
@@ -79,15 +90,12 @@ class Trainer:
     """
 
     model: torch.nn.Module
-    converter: Converter
-    sources: list[Pixels]
-    valid: Pixels | None
+    task: Task
     recipe: Recipe
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     folder: Path | None = None
     identity: dict[str, Any] = field(default_factory=dict)
-    unfit_limit: float = 0.01
     save_every: float = 30.0
     world: World = ALONE
     engine: InitVar[str] = "native"
@@ -95,11 +103,6 @@ class Trainer:
     sync_batch_norm: InitVar[bool] = False
 
     def __post_init__(self, engine: str, compile: bool, sync_batch_norm: bool) -> None:
-        texts = [text for source in self.sources for text in source.texts]
-        self.unfit_share, self.unfit_said = check_labels(
-            self.converter, texts, self.model.frames, self.unfit_limit
-        )
-        self.batches = Batches(self.sources, self.recipe.batch_size, self.seed, self.world.size)
         options = {"world": self.world, "compile": compile, "sync_batch_norm": sync_batch_norm}
         self.engine = make_engine(engine, self.model, self.recipe, self.device, **options)
         self.model, self.precision = self.engine.plain, self.engine.precision
@@ -129,7 +132,6 @@ class Trainer:
             seconds=self.seconds,
             cpu_seconds=self.cpu_seconds,
             precision=self.precision,
-            unfit_share=self.unfit_share,
             final_loss=self.loss,
         )
 
@@ -144,8 +146,8 @@ class Trainer:
             accuracy = None
             last = self.step == self.recipe.steps
             if self.world.is_main:
-                if self.valid is not None and (last or self.step % self.recipe.validate_every == 0):
-                    accuracy = self._validate()
+                if last or self.step % self.recipe.validate_every == 0:
+                    accuracy = self._judge()
                 watch(Progress(self.step, self.recipe.steps, self.loss, self.seconds, accuracy))
                 if self.folder and (last or self.stopping or now - saved > self.save_every):
                     self._save()
@@ -156,13 +158,8 @@ class Trainer:
 
     def _one_step(self) -> None:
         self.engine.model.train()
-        batch = self.batches.part(self.step, self.world.rank, self.world.size)
-        images = to_input(batch.pixels).to(self.device, non_blocking=True)
         with self.engine.autocast():
-            loss = training_loss(self.engine.model, self.converter, images, batch.texts)
-        if self.world.size > 1:
-            whole = self.batches.texts(self.step)
-            loss = loss * weight_of_part(self.converter, batch.texts, whole)
+            loss = self.task.loss(self.engine.model, self.step)
         self.engine.backward(loss)
         if self.engine.step() and self.schedule:
             self.schedule.step()
@@ -177,21 +174,20 @@ class Trainer:
                     f"({self.recipe.learning_rate}) or use precision fp32"
                 )
 
-    def _validate(self) -> float:
-        readings = read_all(self.model, self.converter, self.valid.pixels, self.valid.texts)
-        scores = score(readings.texts, self.valid.texts)
+    def _judge(self) -> float | None:
+        judged = self.task.judge(self.model)
+        if not judged:
+            return None
         self.history.append(
             {
                 "step": self.step,
                 "images": self.step * self.recipe.batch_size,
                 "seconds": round(self.seconds, 2),
                 "train_loss": self.loss,
-                "valid_accuracy": scores.accuracy,
-                "valid_cer": scores.cer,
-                "valid_loss": readings.loss,
+                **judged,
             }
         )
-        return scores.accuracy
+        return next(iter(judged.values()))
 
     def _save(self) -> None:
         save_state(

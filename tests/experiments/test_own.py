@@ -14,6 +14,7 @@ from ocrkit.experiments.presets import get_preset
 from ocrkit.models import load_checkpoint
 from ocrkit.reading import Reader
 from ocrkit.training import Trainer
+from ocrkit.training.trainer import Reading
 
 CTC, ATTN = "None-VGG-BiLSTM-CTC", "TPS-RCNN-None-Attn"
 RECIPE = replace(OWN_RECIPE, steps=6, batch_size=4, validate_every=2, precision="fp32")
@@ -116,12 +117,7 @@ def test_stopped_and_started_again_it_ends_the_same(sets, tmp_path, monkeypatch,
 def test_the_best_of_the_validations_is_kept(sets, tmp_path, monkeypatch):
     accuracies = iter([10.0, 30.0, 20.0])
 
-    def validate(self) -> float:
-        accuracy = next(accuracies)
-        self.history.append({"step": self.step, "valid_accuracy": accuracy})
-        return accuracy
-
-    monkeypatch.setattr(Trainer, "_validate", validate)
+    monkeypatch.setattr(Reading, "judge", lambda *_: {"valid_accuracy": next(accuracies)})
     info = Reader(train(sets, tmp_path / "run")).info["info"]
     assert (info["step"], info["valid_accuracy"]) == (4, 30.0)
 

@@ -14,13 +14,18 @@ from ocrkit.synth.generate import draw_label
 
 
 def test_names():
-    assert list(PRESETS) == ["smoke", "mini", "mix", "paper-v1", "paper-v2"]
+    assert list(PRESETS) == ["smoke", "mini", "mix", "paper-v1", "paper-v2", "paper-taste"]
     assert all(get_preset(name).name == name for name in PRESETS)
 
 
 def test_unknown_preset(refused):
     with refused("no preset 'huge': choose one of smoke, mini, mix, paper-v1, paper-v2"):
         get_preset("huge")
+
+
+def test_the_paper_has_3000_validation_images_of_each_kind():
+    for name in ("paper-v1", "paper-v2"):
+        assert get_preset(name).valid_images == 3000 * len(get_preset(name).valid_kinds)
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)

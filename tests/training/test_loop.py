@@ -9,18 +9,19 @@ import torch
 from toys import ATTN, CHARSET, CTC, RECIPE, pixels, toy_trainer
 
 from ocrkit.data.cache import Pixels
-from ocrkit.training.loop import Progress
+from ocrkit.training.loop import Loop, Progress
 
 
 @pytest.mark.parametrize("name", [CTC, ATTN])
 def test_a_toy_is_learnt_by_heart(name):
     one = pixels(2, seed=4, longest=2)
     recipe = replace(RECIPE, steps=60, batch_size=2, learning_rate=1e-2, validate_every=20)
-    result = toy_trainer(name, sources=[one], valid=one, recipe=recipe).run()
+    trainer = toy_trainer(name, sources=[one], valid=one, recipe=recipe)
+    result = trainer.run()
     losses = [row["train_loss"] for row in result.history]
     assert losses[-1] < losses[0]
     assert result.final_loss < 0.5
-    assert result.unfit_share == 0
+    assert trainer.unfit_share == 0
     assert result.precision == "fp32"
 
 
@@ -130,3 +131,36 @@ def test_the_seed_orders_the_images():
     }
     assert orders[1] != orders[2]
     assert orders[1] == [toy_trainer(CTC, seed=1).batches[step].texts for step in range(4)]
+
+
+class Line:
+    """A task that is not reading: find the slope of a line."""
+
+    def __init__(self, judged: bool = True) -> None:
+        self.steps, self.judged = [], judged
+
+    def loss(self, model: torch.nn.Module, step: int) -> torch.Tensor:
+        self.steps.append(step)
+        x = torch.tensor([[-1.0], [1.0], [2.0]])
+        return (model(x) - 3 * x).square().mean()
+
+    def judge(self, model: torch.nn.Module) -> dict[str, float]:
+        return {"slope": model.weight.item(), "other": 0.0} if self.judged else {}
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_any_task_is_learnt_and_gone_on_with(tmp_path, judged):
+    torch.manual_seed(0)
+    recipe = replace(RECIPE, steps=200, learning_rate=0.1, validate_every=100, weight_decay=0.0)
+    told: list[Progress] = []
+    result = Loop(torch.nn.Linear(1, 1), Line(judged), recipe, folder=tmp_path).run(told.append)
+    assert result.final_loss < 1e-2
+    slopes = [p.valid_accuracy for p in told if p.valid_accuracy is not None]
+    assert [row.get("slope") for row in result.history] == slopes
+    assert len(slopes) == (2 if judged else 0)
+    assert not judged or slopes[-1] == pytest.approx(3, abs=0.1)
+
+    again = Line(judged)
+    ended = Loop(torch.nn.Linear(1, 1), again, recipe, folder=tmp_path)
+    assert ended.run().final_loss == result.final_loss
+    assert again.steps == []

@@ -15,7 +15,7 @@ from parallel_cases import CASES, losses
 from toys import CTC, RECIPE, toy_trainer
 
 from ocrkit.errors import OcrkitError
-from ocrkit.training import loop
+from ocrkit.training import trainer as reading
 from ocrkit.training.world import World, find_world, process_group
 
 
@@ -49,14 +49,14 @@ def main(folder: Path) -> None:
 
 def losses_unweighted(world: World) -> list[float]:
     """Attention's losses where every process counts alike, however long its labels are."""
-    weighted, loop.weight_of_part = loop.weight_of_part, lambda *_: 1.0
+    weighted, reading.weight_of_part = reading.weight_of_part, lambda *_: 1.0
     try:
         return losses("attention", world, sync_batch_norm=True)
     finally:
-        loop.weight_of_part = weighted
+        reading.weight_of_part = weighted
 
 
-def rows(trainer: loop.Trainer) -> list[list[int]]:
+def rows(trainer: reading.Trainer) -> list[list[int]]:
     """A checksum of every image that this process trains on, step by step."""
     world = trainer.world
     parts = [trainer.batches.part(i, world.rank, world.size) for i in range(RECIPE.steps)]

@@ -1,0 +1,43 @@
+"""The command that trains the papers of the reading list."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocrkit.cli.base import app, console
+
+
+@app.command()
+def papers(
+    study: Annotated[list[str] | None, typer.Argument(help="such as craft or moran-plain")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="one seed; repeat for more [default: 1]")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="where rows and weights go")] = Path("runs/papers"),
+    threads: Annotated[int, typer.Option(min=1, help="processor cores to train on")] = 2,
+) -> None:
+    """Train the small models of the reading list, or list them.
+
+    Finished runs are kept; one that was stopped goes on from its last checkpoint.
+    """
+    import shutil
+
+    import torch
+
+    from ocrkit.papers.study import PAPERS, find_study, run_study
+    from ocrkit.progress import RunBar
+
+    if not study:
+        console.print("papers:", ", ".join(PAPERS))
+        return
+    torch.set_num_threads(threads)
+    for name in study:
+        found = find_study(name)
+        for number in seed or [1]:
+            state = out / "state" / f"{name}-s{number}"
+            with RunBar(console, f"{name}, seed {number}") as bar:
+                row = run_study(found, number, out, bar.watch, state)
+            shutil.rmtree(state, ignore_errors=True)
+            told = {k: v for k, v in row.items() if k not in ("history", "recipe")}
+            console.print(told)

@@ -1,0 +1,91 @@
+"""Training a reader: the loop's task is to say what stands in images."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ocrkit.data.batches import Batches
+from ocrkit.data.cache import Pixels, to_input
+from ocrkit.metrics import score
+from ocrkit.training.loop import Loop
+from ocrkit.training.losses import Converter, check_labels, training_loss, weight_of_part
+from ocrkit.training.predict import read_all
+from ocrkit.training.recipe import Recipe
+from ocrkit.training.world import ALONE, World
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Learn to say the texts of `batches`; judged by the images of `valid`, if there are any."""
+
+    converter: Converter
+    batches: Batches
+    valid: Pixels | None
+    world: World = ALONE
+
+    def loss(self, model: torch.nn.Module, step: int) -> torch.Tensor:
+        """CTC's or attention's loss of this process's part of a batch."""
+        batch = self.batches.part(step, self.world.rank, self.world.size)
+        device = next(model.parameters()).device
+        images = to_input(batch.pixels).to(device, non_blocking=True)
+        loss = training_loss(model, self.converter, images, batch.texts)
+        if self.world.size == 1:
+            return loss
+        whole = self.batches.texts(step)
+        return loss * weight_of_part(self.converter, batch.texts, whole)
+
+    def judge(self, model: torch.nn.Module) -> dict[str, float]:
+        """Accuracy and CER (percent) and the loss on the validation images."""
+        if self.valid is None:
+            return {}
+        readings = read_all(model, self.converter, self.valid.pixels, self.valid.texts)
+        scores = score(readings.texts, self.valid.texts)
+        return {
+            "valid_accuracy": scores.accuracy,
+            "valid_cer": scores.cer,
+            "valid_loss": readings.loss,
+        }
+
+
+class Trainer(Loop):
+    """A run of one reader.
+
+    Args:
+        model: a recogniser with `frames`; moved to `device`.
+        converter: turns texts into ids.
+        sources: training sets; half of each batch from each of two.
+        valid: images to follow the run by, or None.
+        recipe: optimiser, schedule, precision, steps.
+        unfit_limit: largest share of labels that may not fit, 0 to 1.
+        options: the other arguments of `Loop`, such as device, folder or engine.
+
+    Attributes:
+        unfit_share: share of the training labels that the model cannot say, 0 to 1.
+        unfit_said: the same as a sentence.
+
+    Raises:
+        OcrkitError: too many labels do not fit, or a batch cannot be split as asked.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        converter: Converter,
+        sources: list[Pixels],
+        valid: Pixels | None,
+        recipe: Recipe,
+        *,
+        seed: int = 0,
+        world: World = ALONE,
+        unfit_limit: float = 0.01,
+        **options: Any,
+    ) -> None:
+        texts = [text for source in sources for text in source.texts]
+        self.unfit_share, self.unfit_said = check_labels(
+            converter, texts, model.frames, unfit_limit
+        )
+        self.converter, self.sources, self.valid = converter, sources, valid
+        self.batches = Batches(sources, recipe.batch_size, seed, world.size)
+        task = Reading(converter, self.batches, valid, world)
+        super().__init__(model, task, recipe, seed, world=world, **options)
