@@ -4,6 +4,7 @@ import csv
 import io
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -13,6 +14,7 @@ from PIL import Image
 
 from ocrkit import cli
 from ocrkit.data.store import ImageSet, Item, write_set
+from ocrkit.experiments.presets import PRESETS
 from ocrkit.models import MODEL_NAMES
 from ocrkit.synth import Generation, find_fonts, samples
 
@@ -134,6 +136,17 @@ def test_a_sweep_of_what_is_done_does_nothing_twice(here, ocrkit):
     assert row.stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("own", [(), (MODEL,)])
+def test_a_sweep_takes_the_presets_models_or_all(here, complains, monkeypatch, tmp_path, own):
+    taken = []
+    monkeypatch.setattr(
+        "ocrkit.experiments.runner.sweep", lambda _, __, runs, *___, **____: taken.extend(runs)
+    )
+    monkeypatch.setitem(PRESETS, "smoke", replace(PRESETS["smoke"], models=own))
+    complains("sweep", "-p", "smoke", "--out", tmp_path)  # that nothing was trained
+    assert [run.model for run in taken] == list(own or MODEL_NAMES)
+
+
 def test_a_sweep_with_failures_says_which(here, complains, monkeypatch, tmp_path):
     monkeypatch.setattr("ocrkit.experiments.runner.sweep", lambda *_, **__: None)
     said = complains("sweep", "-p", "smoke", "-m", "TPS-VGG-None-CTC", "--out", tmp_path)
@@ -148,7 +161,9 @@ def test_an_unknown_model_suggests_the_nearest(complains):
 @pytest.mark.parametrize("command", ["generate", "sweep", "report", "promote"])
 def test_an_unknown_preset_names_the_known(complains, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
-    assert "choose one of smoke, mini, mix, paper-v1, paper-v2, paper-taste" in complains(command, "-p", "huge")
+    assert "choose one of smoke, mini, mix, paper-v1, paper-v2, paper-taste" in complains(
+        command, "-p", "huge"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

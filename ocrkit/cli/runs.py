@@ -72,11 +72,12 @@ def sweep(
     """
     from ocrkit.experiments import cluster_sweep, runner
     from ocrkit.experiments.grid import grid
+    from ocrkit.experiments.presets import get_preset
     from ocrkit.training.precision import find_device
     from ocrkit.training.recipe import find_recipe
     from ocrkit.training.world import find_world
 
-    runs = grid(tuple(model or ()), tuple(seed or (1,)))
+    runs = grid(tuple(model or get_preset(preset).models), tuple(seed or (1,)))
     if on == "here":
         find_device(device)  # before any image is drawn
         if (cpus, gpus) != (1, None):
