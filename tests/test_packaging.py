@@ -14,7 +14,11 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 # What conda-forge calls by another name.
-CONDA = {"torch": "pytorch", "lmdb": "python-lmdb"}
+CONDA = {
+    "torch": "pytorch",
+    "lmdb": "python-lmdb",
+    "opencv-python-headless": "py-opencv",
+}
 
 
 def canonical(name: str) -> str:

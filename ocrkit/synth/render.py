@@ -58,6 +58,23 @@ def draw_text(text: str, font: Font, em: float) -> np.ndarray:
     The box runs from the font's ascender line to the lowest ink, and from the pen's start to its
     end, made larger where a glyph reaches beyond.
     """
+    return _compose(text, font, em)[0]
+
+
+def draw_text_boxes(text: str, font: Font, em: float) -> tuple[np.ndarray, np.ndarray]:
+    """`draw_text`, and the smallest box around each character's ink in it.
+
+    Returns:
+        The coverage, uint8 (height, width), and a box (left, top, right, bottom) a character,
+        float32 (len(text), 4), in pixels; a space has a box of no area.
+    """
+    strip, corners = _compose(text, font, em)
+    inside = np.array([_ink_box(font.path, em, ch) for ch in text], np.float32).reshape(-1, 4)
+    return strip, inside + np.tile(np.array(corners, np.float32).reshape(-1, 2), 2)
+
+
+def _compose(text: str, font: Font, em: float) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """The coverage, and the left and top of each glyph in it."""
     glyphs = [_glyph(font.path, em, ch) for ch in text]
     placed, pen = [], 0.0
     for glyph in glyphs:
@@ -72,7 +89,7 @@ def draw_text(text: str, font: Font, em: float) -> np.ndarray:
     for ink, x, y in inked:
         area = strip[y - y0 : y - y0 + ink.shape[0], x - x0 : x - x0 + ink.shape[1]]
         np.maximum(area, ink, out=area)  # neighbours may touch: the darker wins
-    return strip
+    return strip, [(x - x0, y - y0) for _, x, y in placed]
 
 
 def draw_text_to_height(text: str, font: Font, height: int) -> np.ndarray:
@@ -94,3 +111,13 @@ def draw_text_to_height(text: str, font: Font, height: int) -> np.ndarray:
 def _lowest(path: str, em: float, ch: str) -> int:
     glyph = _glyph(path, em, ch)
     return glyph.top + glyph.ink.shape[0] if glyph.ink.size else 0
+
+
+@lru_cache(maxsize=8192)
+def _ink_box(path: str, em: float, ch: str) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is inked in a glyph, which may have blank columns."""
+    ink = _glyph(path, em, ch).ink
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not rows.size:
+        return 0, 0, 0, 0
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

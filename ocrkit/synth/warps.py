@@ -1,0 +1,161 @@
+"""Flat lines of text bent and turned, and the rectangles and polygons that follow them.
+
+Coordinates are continuous pixels (x, y), y pointing down: the pixel in row i and column j covers
+[j, j + 1] x [i, i + 1], and its centre is (j + 0.5, i + 0.5).
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+# Our pictures are small: waking a thread takes longer than warping one of them.
+cv2.setNumThreads(0)
+
+_SAMPLES = 7  # points along an edge that may be curved, as in SCUT-CTW1500; odd, for the crest
+
+
+@dataclass(frozen=True)
+class Warp:
+    """A smooth map of a flat line of width x height pixels, around the line's centre.
+
+    Attributes:
+        width, height: of the flat line, pixels.
+        turn: radians, counter-clockwise as seen.
+        arc: radians that the reading direction turns from the line's start to its end; the line
+            lies on a circle, like an arch for positive values, like a bowl for negative ones.
+        wave: crest of a sine of one period over the width, as a share of the height.
+        phase: of the sine, radians.
+    """
+
+    width: float
+    height: float
+    turn: float = 0.0
+    arc: float = 0.0
+    wave: float = 0.0
+    phase: float = 0.0
+
+    @property
+    def curved(self) -> bool:
+        """Do straight lines of text become curves?"""
+        return bool(self.arc or self.wave)
+
+    def forward(self, points: np.ndarray) -> np.ndarray:
+        """Where points (..., 2) of the flat line go, float64 (..., 2)."""
+        s = points[..., 0] - self.width / 2
+        n = points[..., 1] - self.height / 2 + self._sine(s)
+        if self.arc:
+            radius = self.width / self.arc
+            s, n = (radius - n) * np.sin(s / radius), radius - (radius - n) * np.cos(s / radius)
+        return self._about_centre(s, n, self.turn)
+
+    def inverse(self, points: np.ndarray) -> np.ndarray:
+        """Which points of the flat line lie at (..., 2), float64 (..., 2)."""
+        turned = self._about_centre(
+            points[..., 0] - self.width / 2, points[..., 1] - self.height / 2, -self.turn
+        )
+        s, n = turned[..., 0] - self.width / 2, turned[..., 1] - self.height / 2
+        if self.arc:
+            radius = self.width / self.arc
+            side = math.copysign(1.0, radius)
+            out = radius - n
+            s, n = radius * np.arctan2(side * s, side * out), radius - side * np.hypot(s, out)
+        return np.stack([s + self.width / 2, n - self._sine(s) + self.height / 2], axis=-1)
+
+    def directions(self, points: np.ndarray) -> np.ndarray:
+        """The reading direction at points (..., 2) of the flat line, unit vectors (..., 2)."""
+        step = np.array([0.5, 0.0])
+        ahead = self.forward(points + step) - self.forward(points - step)
+        return ahead / np.linalg.norm(ahead, axis=-1, keepdims=True)
+
+    def _sine(self, s: np.ndarray) -> np.ndarray | float:
+        if not self.wave:
+            return 0.0
+        return self.wave * self.height * np.sin(2 * math.pi / self.width * s + self.phase)
+
+    def _about_centre(self, x: np.ndarray, y: np.ndarray, turn: float) -> np.ndarray:
+        """Turn (x, y) about (0, 0), then put (0, 0) at the line's centre."""
+        sin, cos = math.sin(turn), math.cos(turn)
+        x, y = x * cos + y * sin, y * cos - x * sin
+        return np.stack([x + self.width / 2, y + self.height / 2], axis=-1)
+
+
+def warp_mask(mask: np.ndarray, warp: Warp, left: int, top: int, size: tuple[int, int]):
+    """What a window of the plane sees of a warped mask, uint8 `size` = (rows, columns).
+
+    Args:
+        mask: coverage of the flat line, uint8 (warp.height, warp.width).
+        left, top: the window's corner.
+    """
+    seen = np.empty((*size, 2))
+    seen[..., 0] = np.arange(size[1]) + (left + 0.5)
+    seen[..., 1] = np.arange(size[0])[:, None] + (top + 0.5)
+    # OpenCV counts from the centre of the first pixel, not from its corner.
+    there = warp.inverse(seen).astype(np.float32) - np.float32(0.5)
+    return cv2.remap(mask, there, None, cv2.INTER_LINEAR, borderValue=0)
+
+
+def warp_boxes(boxes: np.ndarray, warp: Warp) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes of the flat line (n, 4), as left, top, right, bottom, after the warp.
+
+    Returns:
+        Rectangles along the reading direction at each box's centre that hold the warped boxes,
+        (n, 4, 2), and the warped boxes' outlines (n, 2k, 2): top edge from left to right, bottom
+        edge from right to left.
+    """
+    outlines = warp.forward(_edges(boxes))
+    centres = np.stack([boxes[:, 0] + boxes[:, 2], boxes[:, 1] + boxes[:, 3]], axis=1) / 2
+    return rectangles_along(outlines, warp.directions(centres)), outlines
+
+
+def _edges(boxes: np.ndarray) -> np.ndarray:
+    """Points on the top and bottom edges of boxes (n, 4), clockwise, (n, 2k, 2)."""
+    left, top, right, bottom = boxes.astype(float).T[:, :, None]
+    across = left + (right - left) * np.linspace(0, 1, _SAMPLES)
+    upper = np.stack([across, top + 0 * across], axis=-1)
+    lower = np.stack([across[:, ::-1], bottom + 0 * across], axis=-1)
+    return np.concatenate([upper, lower], axis=1)
+
+
+def rectangles_along(points: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """The smallest rectangles that hold points and have a side along a direction.
+
+    Args:
+        points: (..., k, 2).
+        directions: (..., 2), unit vectors.
+
+    Returns:
+        (..., 4, 2), clockwise from the corner that is top left when reading along the direction.
+    """
+    along = directions[..., None, :]
+    down = np.stack([-along[..., 1], along[..., 0]], axis=-1)
+    a, d = (points * along).sum(-1)[..., None], (points * down).sum(-1)[..., None]
+    (a0, a1), (d0, d1) = ((v.min(-2), v.max(-2)) for v in (a, d))
+    along, down = along[..., 0, :], down[..., 0, :]
+    corners = [a0 * along + d0 * down, a1 * along + d0 * down]
+    corners += [a1 * along + d1 * down, a0 * along + d1 * down]
+    return np.stack(corners, axis=-2)
+
+
+def rectangles_overlap(one: np.ndarray, other: np.ndarray) -> bool:
+    """Do two rectangles (4, 2) share any area? Not if a line along a side parts them."""
+    axes = np.stack([one[1] - one[0], one[3] - one[0], other[1] - other[0], other[3] - other[0]])
+    first, second = one @ axes.T, other @ axes.T
+    return bool(np.all((first.min(0) < second.max(0)) & (second.min(0) < first.max(0))))
+
+
+def min_area_rectangle(
+    points: np.ndarray, reading: np.ndarray | tuple[float, float] = (1.0, 0.0)
+) -> np.ndarray:
+    """The rectangle of the smallest area that holds points (k, 2), (4, 2).
+
+    Its corners go clockwise, and its first side points as nearly as it can along `reading`, so
+    that the first corner is the text's top left.
+    """
+    degrees = cv2.minAreaRect(np.asarray(points, np.float32))[2]
+    angles = math.radians(degrees) + np.arange(4) * math.pi / 2
+    sides = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return rectangles_along(
+        np.asarray(points, float), sides[np.argmax(sides @ np.asarray(reading))]
+    )
