@@ -1,12 +1,15 @@
 """Hours on machines that are not here follow from counts and printed ceilings."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ocrkit.cost import training_cost
 from ocrkit.experiments.budget import AUTHOR, MACHINES, budget
 from ocrkit.experiments.presets import get_preset
+from ocrkit.training.recipe import find_recipe
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +49,14 @@ def test_a_share_is_a_share(small, share, refused):
 def test_unknown_machine(small, refused):
     with refused("no machine 'K80': choose one of P40, T4, V100"):
         budget(small, machine="K80")
+
+
+def test_the_page_on_the_papers_sizes_says_what_is_counted():
+    page = (Path(__file__).parents[2] / "docs" / "paper_scale.md").read_text(encoding="utf-8")
+    table = page.split("The paper's best model alone")[1]
+    best = replace(get_preset("paper-v2"), models=("TPS-VGG-BiLSTM-Attn",))
+    for machine in MACHINES:
+        told = re.search(rf"^\| {machine}\b.*\| ([\d.]+) h \| ([\d.]+) h \|$", table, re.MULTILINE)
+        for said, recipe in zip(told.groups(), ("fast", "2019"), strict=True):
+            hours = budget(best, find_recipe(recipe), machine)["expected_hours"].item()
+            assert float(said) == pytest.approx(hours, abs=0.06, rel=3e-3), (machine, recipe)
