@@ -21,7 +21,7 @@ from ocrkit.synth import Generation, find_fonts, samples
 GOLDEN = Path(__file__).parent / "golden" / "parameters_24.csv"
 COMMANDS = (
     *("doctor", "models", "plan", "generate", "sweep", "train", "evaluate", "report", "promote"),
-    *("read", "notebooks", "pack", "diagnose", "bench", "papers"),
+    *("read", "notebooks", "pack", "diagnose", "bench", "performance", "papers"),
 )
 MODEL = "None-VGG-None-CTC"
 

@@ -74,11 +74,26 @@ class Row:
         }
 
 
-def timed(work: Callable[[], int]) -> Rate:
-    """The rate of some work in this process; the work says how many images it was."""
+def timed(work: Callable[[], int], device: torch.device | None = None) -> Rate:
+    """The rate of some work in this process; the work says how many images it was.
+
+    device: a GPU is waited for, before and after.
+    """
+    _wait(device)
     processor, wall = time.process_time(), time.perf_counter()
     count = work()
+    _wait(device)
     return Rate(count / (time.process_time() - processor), count / (time.perf_counter() - wall))
+
+
+def _wait(device: torch.device | None) -> None:
+    if device is not None and device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def deciding_clock(device: torch.device) -> str:
+    """Of one thread's work on this device: processor time, which other programs do not change."""
+    return "wall" if device.type == "cuda" else "processor"
 
 
 def in_turns(

@@ -57,8 +57,8 @@ def summary(machine: dict[str, Any]) -> str:
     return f"{named}, {machine['cores']} cores ({units}), load {machine['load_before']}"
 
 
-def document(machine: dict[str, Any], measured: list[Row]) -> dict[str, Any]:
-    """What the file holds."""
+def stamp(machine: dict[str, Any]) -> dict[str, Any]:
+    """What every file of measures begins with: the machine, the versions, the hour."""
     return {
         "machine": machine,
         "versions": {
@@ -69,8 +69,12 @@ def document(machine: dict[str, Any], measured: list[Row]) -> dict[str, Any]:
             "pillow": PIL.__version__,
         },
         "finished": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
-        "rows": [row.as_dict() for row in measured],
     }
+
+
+def document(machine: dict[str, Any], measured: list[Row]) -> dict[str, Any]:
+    """What the file holds."""
+    return {**stamp(machine), "rows": [row.as_dict() for row in measured]}
 
 
 def table(found: dict[str, Any]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The command that measures speed."""
+"""The commands that measure speed."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ocrkit.cli.base import app, console
+from ocrkit.cli.base import Device, app, console
 from ocrkit.errors import OcrkitError
 
 
@@ -45,3 +45,35 @@ def bench(
     to_rich(table(found), "Images a second, and how many times theirs", console)
     for note in [summary(machine), *notes(found), f"written to {out}"]:
         console.print(note, markup=False, highlight=False)
+
+
+@app.command()
+def performance(
+    device: Device = "cpu",
+    out: Annotated[Path, typer.Option(help="the file to write")] = Path("runs/performance.json"),
+    doc: Annotated[
+        Path | None, typer.Option(help="a document whose tables to renew, between its marks")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again/--as-it-is", help="measure, or write the tables of the file")
+    ] = True,
+) -> None:
+    """Measure training and reading of all 24 models, beside plain fp32 and the machine's ceilings.
+
+    About ten minutes on an idle core; the machine may have others, and other work on them.
+    """
+    from ocrkit.bench.performance import measure, tables, write_tables
+    from ocrkit.files import read_json, write_json
+    from ocrkit.training.precision import find_device
+
+    if again:
+        with console.status("measuring"):
+            found = measure(find_device(device), lambda what: console.print(f"measured {what}"))
+        write_json(out, found)
+        console.print(f"written to {out}", markup=False, highlight=False)
+    found = read_json(out)
+    if doc:
+        write_tables(doc, found)
+    else:
+        for name, table in tables(found).items():
+            console.print(f"\n{name}\n\n{table}", markup=False, highlight=False, soft_wrap=True)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.errors import OcrkitError
+from ocrkit.models.attention_steps import Weights, follow, take_step
 
 GO, EOS = 0, 1  # ids of [GO] and [s], as in ocrkit.labels.AttentionLabels
 
@@ -33,69 +34,60 @@ class Attention(nn.Module):
         (teacher forcing). None: each step is told its own last guess (greedy), and the loop ends
         when every row has said [s]; logits of steps never taken are 0.
         """
-        if text is not None and text.shape[1] < steps:
+        if text is None:
+            return self.guess(frames, steps)[0]
+        if text.shape[1] < steps:
             raise OcrkitError(f"text has {text.shape[1]} ids a row: teacher forcing needs {steps}")
         # The loop is many small products: a cast around each would cost more than it saves.
         with torch.autocast(frames.device.type, enabled=False):
-            run = self._Run(self, frames.to(self.h2h.weight.dtype))
-            if text is None:
-                return run.guess(steps)
-            states = run.follow(text[:, :steps])
+            frames, keys, weights, table = self._shared(frames)
+            states = follow(frames, keys, F.embedding(text[:, :steps], table) + self._bias, weights)
         return self.generator(states)
 
-    class _Run:
-        """One pass over one batch: what every step shares, and the state it hands on."""
-
-        def __init__(self, head: "Attention", frames: Tensor) -> None:
-            self.head, self.frames = head, frames
-            self.keys = head.i2h(frames)  # W_i H: the same in every step
-            weight = head.rnn.weight_ih
-            # A one-hot input picks one column of the weight: a table look-up, not a product.
-            self.table = weight[:, head.inputs :].T
-            self.bias = head.rnn.bias_ih + head.rnn.bias_hh
-            # [W_hh; W_h] and [b; b_h] together: one product per step for both uses of h.
-            self.state_weight = torch.cat([head.rnn.weight_hh, head.h2h.weight]).T
-            self.context_weight = weight[:, : head.inputs].T
-            self.h = self.c = frames.new_zeros(len(frames), head.hidden)
-
-        def characters(self, ids: Tensor) -> Tensor:
-            """Ids (...) -> their part of the LSTM's four gates (..., 4 * hidden)."""
-            return F.embedding(ids, self.table) + self.bias
-
-        def step(self, characters: Tensor) -> Tensor:
-            """The gates' part of the previous character (B, 4 * hidden) -> h (B, hidden)."""
-            head = self.head
-            from_state, query = (self.h @ self.state_weight).split(
-                [4 * head.hidden, head.hidden], dim=1
-            )
-            # e = w . tanh(W_i H + W_h h + b); alpha = softmax over T; context = alpha H
-            query = (query + head.h2h.bias).unsqueeze(1)
-            e = head.score(torch.tanh(self.keys + query)).transpose(1, 2)
-            context = torch.bmm(torch.softmax(e, dim=2), self.frames).squeeze(1)
-            gates = torch.addmm(characters + from_state, context, self.context_weight)
-            i, f, g, o = gates.chunk(4, dim=1)
-            self.c = torch.sigmoid(f) * self.c + torch.sigmoid(i) * torch.tanh(g)
-            self.h = torch.sigmoid(o) * torch.tanh(self.c)
-            return self.h
-
-        def follow(self, text: Tensor) -> Tensor:
-            """Teacher forcing: ids (B, steps) -> states h (B, steps, hidden)."""
-            characters = self.characters(text)
-            return torch.stack([self.step(row) for row in characters.unbind(1)], dim=1)
-
-        def guess(self, steps: int) -> Tensor:
-            """Greedy decoding: logits (B, steps, classes)."""
-            batch, classes = len(self.frames), self.head.generator.out_features
-            ids = torch.full((batch,), GO, device=self.frames.device)
+    def guess(self, frames: Tensor, steps: int) -> tuple[Tensor, list[Tensor]]:
+        """Greedy decoding: logits (B, steps, classes), and alpha (B, T) of each step taken."""
+        with torch.autocast(frames.device.type, enabled=False):
+            frames, keys, weights, table = self._shared(frames)
+            ids = torch.full((len(frames),), GO, device=frames.device)
             said_eos = torch.zeros_like(ids, dtype=torch.bool)
-            logits = self.frames.new_zeros(batch, steps, classes)
+            logits = frames.new_zeros(len(frames), steps, self.generator.out_features)
+            h = c = frames.new_zeros(len(frames), self.hidden)
+            maps = []
             for step in range(steps):
-                logits[:, step] = self.head.generator(self.step(self.characters(ids)))
+                characters = F.embedding(ids, table) + self._bias
+                taken = take_step(frames, keys, characters, h, c, weights)
+                h, c = taken.h, taken.c
+                maps.append(taken.alpha)
+                logits[:, step] = self.generator(h)
                 ids = logits[:, step].argmax(dim=1)
                 said_eos |= ids == EOS
                 if said_eos.all():
                     break
-            return logits
+        return logits, maps
+
+    def _shared(self, frames: Tensor) -> tuple[Tensor, Tensor, Weights, Tensor]:
+        """What every step shares.
+
+        Frames H (B, T, inputs); keys 2 W_i H (B, T, hidden); the weights; and a table with a row
+        for each character, its part of the LSTM's four gates (classes, 4 * hidden).
+        """
+        frames = frames.to(self.h2h.weight.dtype)
+        # A one-hot input picks one column of the weight: a table look-up, not a product.
+        context, table = self.rnn.weight_ih.split(
+            [self.inputs, self.rnn.input_size - self.inputs], 1
+        )
+        weights = Weights(
+            # [W_hh; 2 W_h] together: one product a step for both uses of h.
+            torch.cat([self.rnn.weight_hh, 2 * self.h2h.weight]),
+            context,
+            2 * self.h2h.bias,
+            2 * self.score.weight[0],
+        )
+        return frames, 2 * self.i2h(frames), weights, table.T
+
+    @property
+    def _bias(self) -> Tensor:
+        return self.rnn.bias_ih + self.rnn.bias_hh
 
 
 @torch.inference_mode()
@@ -109,10 +101,11 @@ def attention_maps(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     head = getattr(model, "head", None)
     if not isinstance(head, Attention):
         raise OcrkitError(f"{getattr(model, 'name', 'this model')} has no attention to look at")
-    scores: list[Tensor] = []
-    hook = head.score.register_forward_hook(lambda layer, inputs, e: scores.append(e.squeeze(2)))
+    frames: list[Tensor] = []
+    hook = head.register_forward_pre_hook(lambda head, inputs: frames.append(inputs[0]))
     try:
-        logits = model.eval()(images)
+        model.eval()(images)
     finally:
         hook.remove()
-    return logits, torch.stack(scores, dim=1).softmax(dim=2)
+    logits, maps = head.guess(frames[0], model.max_length + 1)
+    return logits, torch.stack(maps, dim=1)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from ocrkit.bench import plain
 from ocrkit.errors import OcrkitError
 from ocrkit.models import Recognizer
 from ocrkit.models.prediction import Attention, attention_maps
@@ -16,29 +17,35 @@ def decoder() -> Attention:
     return Attention(INPUTS, HIDDEN, CLASSES)
 
 
-def slow_decoder(head: Attention, frames: torch.Tensor, text: torch.Tensor | None) -> torch.Tensor:
-    """Facts as written: one-hot characters, an LSTMCell, every product in every step."""
-    h = c = torch.zeros(len(frames), HIDDEN)
-    ids, logits = torch.zeros(len(frames), dtype=torch.long), []
-    for step in range(STEPS):
-        ids = text[:, step] if text is not None else ids
-        e = head.score(torch.tanh(head.i2h(frames) + head.h2h(h)[:, None]))
-        context = (torch.softmax(e, dim=1) * frames).sum(dim=1)
-        h, c = head.rnn(torch.cat([context, F.one_hot(ids, CLASSES).float()], dim=1), (h, c))
-        logits.append(head.generator(h))
-        ids = logits[-1].argmax(dim=1)
-    return torch.stack(logits, dim=1)
-
-
 def test_teacher_forcing_equals_the_slow_version_forward_and_backward():
     fast, slow = decoder(), decoder()
-    frames, text = torch.randn(BATCH, FRAMES, INPUTS), torch.randint(0, CLASSES, (BATCH, STEPS))
-    ours, theirs = fast(frames, text, STEPS), slow_decoder(slow, frames, text)
+    text = torch.randint(0, CLASSES, (BATCH, STEPS))
+    frames = torch.randn(BATCH, FRAMES, INPUTS).requires_grad_()
+    same = frames.detach().clone().requires_grad_()
+    ours, theirs = fast(frames, text, STEPS), plain.decode(slow, same, text, STEPS)
     torch.testing.assert_close(ours, theirs)
     ours.square().sum().backward()
     theirs.square().sum().backward()
+    torch.testing.assert_close(frames.grad, same.grad, rtol=1e-4, atol=1e-5)
     for (key, a), b in zip(fast.named_parameters(), slow.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-5, msg=key)
+
+
+def test_the_way_back_is_exact():
+    head = decoder().double()
+    frames = torch.randn(BATCH, FRAMES, INPUTS, dtype=torch.float64, requires_grad=True)
+    text = torch.randint(0, CLASSES, (BATCH, STEPS))
+    weights = tuple(head.parameters())
+    assert torch.autograd.gradcheck(lambda H, *_: head(H, text, STEPS), (frames, *weights))
+
+
+def test_frames_of_half_width_get_gradients_of_half_width():
+    head, text = decoder(), torch.randint(0, CLASSES, (BATCH, STEPS))
+    frames = torch.randn(BATCH, FRAMES, INPUTS, dtype=torch.bfloat16, requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        head(frames, text, STEPS).float().sum().backward()
+    assert frames.grad.dtype == torch.bfloat16
+    assert all(p.grad.dtype == torch.float32 for p in head.parameters())
 
 
 def test_greedy_equals_the_slow_version_until_every_row_has_ended():
@@ -46,7 +53,7 @@ def test_greedy_equals_the_slow_version_until_every_row_has_ended():
     with torch.no_grad():
         head.generator.bias[1] = -100  # never [s]: every step is taken
     frames = torch.randn(BATCH, FRAMES, INPUTS)
-    torch.testing.assert_close(head(frames, None, STEPS), slow_decoder(head, frames, None))
+    torch.testing.assert_close(head(frames, None, STEPS), plain.decode(head, frames, None, STEPS))
 
 
 def test_greedy_stops_when_every_row_has_ended(monkeypatch):
@@ -100,7 +107,7 @@ def test_attention_maps_are_the_weights_of_the_context():
     frames = model.features(images).mean(dim=2).transpose(1, 2)
     e = model.head.score(torch.tanh(model.head.i2h(frames) + model.head.h2h.bias))
     torch.testing.assert_close(maps[:, 0], torch.softmax(e.squeeze(2), dim=1))
-    assert not model.head.score._forward_hooks, "nothing is left behind"
+    assert not model.head._forward_pre_hooks, "nothing is left behind"
 
 
 def test_attention_maps_need_attention():

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from ocrkit.bench import plain
 from ocrkit.models.transformation import TPS, pixel_centres, start_fiducials, target_fiducials
 
 
@@ -44,6 +45,18 @@ def test_grid_is_the_equations():
     grid = tps.grid(fiducials)
     for one, points in zip(grid, fiducials, strict=True):
         torch.testing.assert_close(one.double(), slow_grid(points, 6, 10), rtol=0, atol=2e-5)
+
+
+def test_one_product_for_the_batch_is_one_for_each_image():
+    tps = small_tps()
+    fiducials = (target_fiducials().float() + 0.1 * torch.randn(3, 20, 2)).requires_grad_()
+    same = fiducials.detach().clone().requires_grad_()
+    ours, theirs = tps.grid(fiducials), plain.sampling_points(tps, same)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-5)
+    weights = torch.randn_like(ours)
+    (ours * weights).sum().backward()
+    (theirs * weights).sum().backward()
+    torch.testing.assert_close(fiducials.grad, same.grad, rtol=1e-4, atol=1e-4)
 
 
 def test_fiducials_at_their_target_move_nothing():
