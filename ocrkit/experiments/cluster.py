@@ -9,6 +9,7 @@ import os
 import platform
 import signal
 import socket
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future
 from functools import cache
@@ -25,8 +26,10 @@ _AHEAD = 200  # chunks of images on their way at most, however large the cluster
 
 
 def _import_ray() -> ModuleType:
+    logging.getLogger("ray").setLevel(logging.ERROR)  # in notebooks it misses widgets
     try:
-        import ray
+        with warnings.catch_warnings(action="ignore"):  # and so does its progress bar
+            import ray
     except ImportError:
         raise OcrkitError(
             "Ray is not installed: `pip install 'ocrkit[ray]'`, in a clone "
