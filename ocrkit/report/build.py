@@ -135,9 +135,9 @@ def promote_run(preset: str, source: str | Path) -> list[Path]:
         curves.to_csv(folder / "curves.csv", index=False)
         shutil.copy(Path(source) / "experiment.json", folder)
     page = build_report(preset, source, out=Path(source) / "reference", reference_only=True)
-    # The figures of the grid are one preset's; another that trains a part of it adds its own one.
-    only = f"{MIX_FIGURE}.png" if part else "*.png"
-    for figure in sorted((page.parent / "figures").glob(only)):
+    # The figures of the grid are one preset's; the mix adds its own one, other parts none.
+    only = "*.png" if not part else f"{MIX_FIGURE}.png" if preset == "mix" else ""
+    for figure in sorted((page.parent / "figures").glob(only) if only else ()):
         with atomic_file(drawn / figure.name) as temporary:
             shutil.copy(figure, temporary)
     return [kept, drawn]
