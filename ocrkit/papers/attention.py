@@ -31,8 +31,31 @@ class Looks(NamedTuple):
 class Decoder(Attention):
     """The library's attention head, with a second way through it that keeps the weights.
 
-    `forward` is the head's own, `look` gives the same logits.
+    `look` gives the same logits as `forward`.
+
+    Args:
+        glance: let the logits see the context itself, beside the LSTM's state:
+            y_t = Generate(s_t, g_t), as Chorowski et al. (NeurIPS 2015) and most of the papers
+            write it. The library's head, of 2019, leaves the context out. What a glyph looks like
+            then has to pass the LSTM's gates, and is learnt several times later.
     """
+
+    def __init__(self, inputs: int, hidden: int, classes: int, glance: bool = False) -> None:
+        super().__init__(inputs, hidden, classes)
+        self.glance = nn.Linear(inputs, classes, bias=False) if glance else None
+
+    def forward(self, frames: Tensor, text: Tensor | None, steps: int) -> Tensor:
+        """As the library's head."""
+        if self.glance is None:
+            return super().forward(frames, text, steps)
+        return self.look(frames, text, steps).logits
+
+    def guess(self, frames: Tensor, steps: int) -> tuple[Tensor, list[Tensor]]:
+        """As the library's head, but that all steps are taken."""
+        if self.glance is None:
+            return super().guess(frames, steps)
+        looks = self.look(frames, None, steps)
+        return looks.logits, list(looks.alpha.unbind(1))
 
     def look(self, frames: Tensor, text: Tensor | None, steps: int, pickup: bool = False) -> Looks:
         """Frames (B, T, inputs) -> `Looks`, all of it differentiable.
@@ -61,6 +84,8 @@ class Decoder(Attention):
                 before = F.one_hot(ids, self.generator.out_features).to(frames.dtype)
                 h, c = self.rnn(torch.cat([context, before], dim=1), (h, c))
                 logits = self.generator(h)
+                if self.glance is not None:
+                    logits = logits + self.glance(context)
                 ids = logits.argmax(dim=1)
                 kept.append((logits, alpha, h))
             return Looks(*(torch.stack(rows, dim=1) for rows in zip(*kept, strict=True)))
@@ -69,7 +94,7 @@ class Decoder(Attention):
 def fractional_pickup(alpha: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Mix two neighbouring attention weights of each row in a random ratio: (B, T) -> (B, T).
 
-    Luo, Jin and Sun (Pattern Recognition, 2019), section 3.2. The decoder must then read from
+    Luo, Jin and Sun (MORAN, Pattern Recognition, 2019). The decoder must then read from
     blurred looks, and becomes less sure that one column tells all. A row's sum does not change.
     """
     rows, frames = alpha.shape
@@ -94,6 +119,7 @@ class Reader(nn.Module):
         max_length: characters of the longest label.
         channels: of the convolutions at strides 2, 4, 8 (down alone) and 16.
         hidden: size of the BiLSTM's and the decoder's states.
+        glance: as for `Decoder`.
     """
 
     def __init__(
@@ -102,6 +128,7 @@ class Reader(nn.Module):
         max_length: int,
         channels: tuple[int, int, int, int] = (16, 32, 64, 128),
         hidden: int = 96,
+        glance: bool = False,
     ) -> None:
         super().__init__()
         self.max_length = max_length
@@ -119,7 +146,7 @@ class Reader(nn.Module):
             *conv_bn_relu(c4, c4),
         )
         self.sequence = BiLSTM(c4, hidden)
-        self.head = Decoder(hidden, hidden, classes)
+        self.head = Decoder(hidden, hidden, classes, glance)
         initialise(self)
 
     def frames(self, maps: Tensor) -> Tensor:

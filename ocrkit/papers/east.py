@@ -17,8 +17,8 @@ from ocrkit.papers.backbone import conv
 from ocrkit.papers.detectors import hardest
 from ocrkit.papers.quads import as_quads, from_boxes, iou_matrix, nms
 
-SHRINK = 0.3  # EAST, section 3.3.1: of the shorter side, left out at each end
-ANGLE_WEIGHT = 10.0  # lambda of eq. 8
+SHRINK = 0.3  # EAST: of the shorter side, left out at each end
+ANGLE_WEIGHT = 10.0  # lambda of the geometry's loss
 _TYPICAL = 16.0  # pixels; what a distance is before anything was learned
 
 
@@ -93,8 +93,8 @@ def cell_centres(rows: int, columns: int, stride: int, like: Tensor) -> tuple[Te
 def score_loss(said: EastMaps, true: EastMaps, hard: int = 3) -> Tensor:
     """Cross-entropy over text cells and the worst others of each image, `hard` times as many.
 
-    Most cells are background and easy: FOTS, section 3.2, lets a chosen few of them count. EAST
-    itself weighs text and background by their shares (its eq. 4).
+    Most cells are background and easy: FOTS lets a chosen few of them count. EAST
+    itself weighs text and background by their shares (balanced cross-entropy).
     """
     each = F.binary_cross_entropy_with_logits(said.score, true.score, reduction="none").flatten(1)
     text, others = (true.score > 0).flatten(1), (true.care & (true.score == 0)).flatten(1)
@@ -109,7 +109,7 @@ def box_loss(said: EastMaps, true: EastMaps) -> Tensor:
         return said.distances.sum() * 0
     top, right, bottom, left = said.distances.permute(1, 0, 2, 3)[:, text]
     top_, right_, bottom_, left_ = true.distances.permute(1, 0, 2, 3)[:, text]
-    # Both boxes hold this cell, and are compared as if they were turned alike (EAST, eq. 5-6):
+    # Both boxes hold this cell, and are compared as if they were turned alike (EAST):
     # shared = (min(right, right*) + min(left, left*)) (min(top, top*) + min(bottom, bottom*))
     across = torch.minimum(right, right_) + torch.minimum(left, left_)
     down = torch.minimum(top, top_) + torch.minimum(bottom, bottom_)
@@ -131,7 +131,7 @@ def decode(
         overlap: IoU above which two answers mean one word.
 
     All cells of a word answer, and their answers are averaged, weighted by score: EAST's
-    locality-aware suppression does the same row by row (section 3.6).
+    locality-aware suppression does the same row by row.
     """
     found = []
     scores = maps.score.detach().float().sigmoid()

@@ -67,7 +67,7 @@ class FOTS(nn.Module):
     def reading_loss(
         self, features: Tensor, words: Sequence[Sequence[SceneWord]], quads: Sequence[Tensor]
     ) -> Tensor:
-        """Equation 11: -ln p(label | crop), mean over the words; each divided by its length."""
+        """-ln p(label | crop), mean over the words; each divided by its length."""
         ids, lengths = self.labels.encode([word.text for some in words for word in some])
         return ctc_loss(self.logits(features, quads), ids, lengths)
 

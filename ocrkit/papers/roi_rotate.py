@@ -1,6 +1,6 @@
 """RoIRotate: cut a turned box out of a feature map, upright and of a fixed height.
 
-Liu et al., "FOTS: Fast Oriented Text Spotting with a Unified Network" (CVPR 2018), section 3.3.
+Liu et al., "FOTS: Fast Oriented Text Spotting with a Unified Network" (CVPR 2018).
 Boxes are (cx, cy, w, h, angle) in pixels and radians, as in `ocrkit.papers.quads`.
 """
 

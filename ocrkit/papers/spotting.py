@@ -53,7 +53,7 @@ def shared_map(channels: Sequence[int], out: int) -> Backbone:
 
 
 class CropEncoder(nn.Module):
-    """Crops (N, inputs, 16, W) to frames (N, W/2, outputs): FOTS's table 2, made small.
+    """Crops (N, inputs, 16, W) to frames (N, W/2, outputs): FOTS's recognition branch, made small.
 
     Convolutions, each followed by a pool that halves the height, until one row is left; then an
     LSTM each way. The width is halved once, so that a square syllable keeps 8 columns.
@@ -118,7 +118,7 @@ def spotting_loss(
     words: Sequence[Sequence[SceneWord]],
     rng: np.random.Generator,
 ) -> Tensor:
-    """L = L_detect + L_recog (FOTS, section 3.5), for images uint8 (B, H, W) and their words."""
+    """L = L_detect + L_recog (FOTS), for images uint8 (B, H, W) and their words."""
     features, maps = model(to_input(images))
     true = [torch.from_numpy(to_boxes(_quads(w))).float() for w in words]
     wanted = east_targets(true, tuple(maps.score.shape[-2:]), CELL_STRIDE)

@@ -1,7 +1,7 @@
 """The text-alignment layer: read a feature map on a grid laid into a quadrilateral.
 
-He et al., "An End-to-End TextSpotter with Explicit Alignment and Attention" (CVPR 2018),
-section 3.1. RoI pooling would cut an upright rectangle, and of a turned word mostly background.
+He et al., "An End-to-End TextSpotter with Explicit Alignment and Attention" (CVPR 2018).
+RoI pooling would cut an upright rectangle, and of a turned word mostly background.
 """
 
 from collections.abc import Sequence

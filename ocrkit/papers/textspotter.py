@@ -58,7 +58,7 @@ class TextSpotter(nn.Module):
         self.shared = shared_map(channels, shared)
         self.detector = EastHead(shared, 48)
         self.encoder = CropEncoder(shared, 64)
-        self.decoder = Decoder(64, 96, self.labels.classes)
+        self.decoder = Decoder(64, 96, self.labels.classes, glance=True)
 
     def forward(self, images: Tensor) -> tuple[Tensor, EastMaps]:
         features = self.shared(images)
@@ -101,8 +101,8 @@ def alignment_loss(alpha: Tensor, spans: Sequence[Tensor]) -> Tensor:
         alpha: (N, steps, T), each row sums to 1.
         spans: for each word its characters' first and last frame (k, 2), k at most steps.
 
-    After section 3.2 of the paper, whose own formula compares centres and widths of the attention
-    with the character's; what both ask for is the same.
+    The paper's character alignment, in a form of our own: the attention's mass on the character
+    must be 1. How the paper itself writes it could not be verified.
     """
     rows = torch.cat([a[: len(span)] for a, span in zip(alpha.float(), spans, strict=True)])
     first, last = torch.cat(list(spans)).to(rows).unbind(1)

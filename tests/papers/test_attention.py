@@ -1,5 +1,6 @@
 """The decoder that keeps its weights, and fractional pickup."""
 
+import pytest
 import torch
 
 from ocrkit.models.prediction import attention_maps
@@ -19,9 +20,10 @@ def small_reader():
     return Reader(CLASSES, LONGEST, (4, 4, 8, 8), hidden=16).eval()
 
 
-def test_both_ways_through_the_decoder_give_the_same_logits():
+@pytest.mark.parametrize("glance", [False, True])
+def test_both_ways_through_the_decoder_give_the_same_logits(glance):
     torch.manual_seed(1)
-    decoder, frames = Decoder(6, 8, CLASSES), torch.randn(3, 7, 6)
+    decoder, frames = Decoder(6, 8, CLASSES, glance), torch.randn(3, 7, 6)
     text = torch.randint(2, CLASSES, (3, LONGEST + 1))
     text[:, 0] = 0
     told = decoder.look(frames, text, LONGEST + 1)
@@ -39,6 +41,19 @@ def test_the_weights_are_those_that_attention_maps_sees():
     _, maps = attention_maps(reader, images)
     looks = reader.head.look(reader.frames(reader.features(images)), None, maps.shape[1])
     torch.testing.assert_close(looks.alpha, maps)
+
+
+def test_a_glance_adds_what_the_context_says():
+    torch.manual_seed(6)
+    decoder, frames = Decoder(6, 8, CLASSES, glance=True), torch.randn(3, 7, 6)
+    text = torch.randint(2, CLASSES, (3, 4))
+    looks = decoder.look(frames, text, 4)
+    contexts = looks.alpha @ frames
+    expected = decoder.generator(looks.states) + contexts @ decoder.glance.weight.T
+    torch.testing.assert_close(looks.logits, expected)
+    logits, alphas = decoder.guess(frames, 4)
+    torch.testing.assert_close(decoder(frames, None, 4), logits)
+    assert [alpha.shape for alpha in alphas] == 4 * [(3, 7)]
 
 
 def test_gradients_reach_the_frames_through_the_weights():
