@@ -1,4 +1,4 @@
-"""The command that trains the papers of the reading list."""
+"""The command that trains and tries the papers of the reading list."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,20 +19,27 @@ def papers(
 ) -> None:
     """Train the small models of the reading list, or list them.
 
-    Finished runs are kept; one that was stopped goes on from its last checkpoint.
+    Finished runs are kept; one that was stopped goes on from its last checkpoint. Tesseract is not
+    trained: it is tried, which takes a quarter of an hour, and writes tesseract.csv.
     """
     import shutil
 
     import torch
 
-    from ocrkit.papers.study import PAPERS, find_study, run_study
+    from ocrkit.papers.study import PAPERS, find_study, run_study, studies_of
+    from ocrkit.papers.tesseract_trial import write_trial
     from ocrkit.progress import RunBar
 
     if not study:
-        console.print("papers:", ", ".join(PAPERS))
+        for paper in PAPERS:
+            console.print(*studies_of(paper))
+        console.print("tesseract")
         return
     torch.set_num_threads(threads)
     for name in study:
+        if name == "tesseract":
+            console.print("written:", str(write_trial(out, watch=console.print)))
+            continue
         found = find_study(name)
         for number in seed or [1]:
             state = out / "state" / f"{name}-s{number}"

@@ -40,8 +40,10 @@ def resize(image: Image.Image, width: int, height: int = 32, pad: bool = False) 
 
 def to_input(pixels: np.ndarray | torch.Tensor) -> torch.Tensor:
     """(B, H, W) uint8 pixels to a model's input: (B, 1, H, W) float32 in [-1, 1]."""
-    images = torch.from_numpy(pixels) if isinstance(pixels, np.ndarray) else pixels
-    return images.unsqueeze(1).to(torch.float32).div_(127.5).sub_(1.0)
+    if isinstance(pixels, np.ndarray):
+        # torch warns of an array that may not be written to; such a one is copied.
+        pixels = torch.from_numpy(np.require(pixels, requirements="W"))
+    return pixels.unsqueeze(1).to(torch.float32).div_(127.5).sub_(1.0)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Words that are turned, bent and loosely cut out, for MORAN and ASTER: images, lessons, exam.
+"""Words that are turned and bent, for MORAN and ASTER: images, lessons, exam.
 
-A reader wants its text level and as large as its input. These words are neither: what can be won
-by moving the pixels is what a rectifier is for.
+A reader wants its text level and as high as its input. These words are neither, so that much can be
+won by moving their pixels.
 """
 
 from dataclasses import replace
@@ -14,17 +14,11 @@ from ocrkit.synth.scenes import SCENES
 from ocrkit.training import Recipe
 
 SEEN, READ = (64, 96), (32, 96)  # rows and columns of the image, and of what the reader gets
-FILL = (0.5, 0.8)
 KINDS = {
     "bent": replace(
-        SCENES["curved"],
-        curved_share=1.0,
-        arc=(80.0, 160.0),
-        wave=(0.3, 0.6),
-        angle=30.0,
-        fill=FILL,
+        SCENES["curved"], curved_share=1.0, arc=(80.0, 160.0), wave=(0.3, 0.6), angle=60.0
     ),
-    "upright": replace(SCENES["upright"], fill=FILL),
+    "upright": SCENES["upright"],
 }
 
 

@@ -50,7 +50,7 @@ def craft_loss(scores: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         scores, targets: (B, 2, h, w).
         weights: (B, h, w), the confidence of each pixel; 1 where characters were marked.
     """
-    # L = Σ_p S_c(p) · (‖S_r(p) - S_r*(p)‖² + ‖S_a(p) - S_a*(p)‖²)               equation (3)
+    # L = Σ_p S_c(p) · (‖S_r(p) - S_r*(p)‖² + ‖S_a(p) - S_a*(p)‖²)
     return (weights * (scores.float() - targets).square().sum(1)).mean()
 
 
@@ -125,7 +125,7 @@ def weak_batch(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Images, targets and weights of scenes whose characters the model has to guess itself.
 
-    The paper calls it the interim model; as it learns, its guesses get better (figure 5).
+    The paper calls it the interim model; as it learns, its guesses get better.
     """
     images = scenes.images[picks]
     size = images.shape[1:]

@@ -1,7 +1,8 @@
 """CRAFT's two heat maps: drawn from character quads, and read back as words.
 
-After Baek et al., "Character Region Awareness for Text Detection" (CVPR 2019), section 3. Maps are
-half as large as the image: the map's pixel (i, j) covers [2j, 2j + 2] x [2i, 2i + 2] of it.
+After Baek et al., "Character Region Awareness for Text Detection" (CVPR 2019), the parts on ground
+truth labels and on inference. Maps are half as large as the image: the map's pixel (i, j) covers
+[2j, 2j + 2] x [2i, 2i + 2] of it.
 """
 
 import math
@@ -56,7 +57,7 @@ def affinity_quads(characters: np.ndarray) -> np.ndarray:
     """The quads between neighbouring characters of a word, (n - 1, 4, 2) for (n, 4, 2).
 
     The diagonals of a character cut it into four triangles. The centres of its upper and its
-    lower one, and those of its neighbour, are the corners (section 3.2.1, figure 3).
+    lower one, and those of its neighbour, are the corners.
     """
     centre = _crossing(characters)
     upper = (characters[:, 0] + characters[:, 1] + centre) / 3
@@ -101,7 +102,7 @@ def scene_maps(words: Sequence[SceneWord], size: tuple[int, int]) -> np.ndarray:
 def find_words(
     maps: np.ndarray, region: float = REGION, affinity: float = AFFINITY, peak: float = PEAK
 ) -> np.ndarray:
-    """Words as quads (n, 4, 2), in the image's pixels, of maps (2, h, w) (section 3.4).
+    """Words as quads (n, 4, 2), in the image's pixels, of maps (2, h, w).
 
     Where either score is above its threshold there is text; what hangs together is a word, and
     its quad the rectangle of the smallest area around it.

@@ -2,7 +2,7 @@
 
 A scene of the world comes with a quad and a text a word, and no quads of characters. The model
 guesses them; how many it found, against the text's length, tells how far to trust it. After Baek
-et al. (CVPR 2019), section 3.2.2 and figures 4 to 6.
+et al. (CVPR 2019), the part on weakly-supervised learning.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ _CORE, _EDGE = 0.6, 0.2  # shares of the word's highest score: surely a characte
 _LEVELS = 8  # from the one to the other
 _AROUND = np.ones((3, 3), np.uint8)
 _LEAST_AREA = 6  # pixels of the crop
-_FAIR = 0.5  # below it the guess is thrown away
+FAIR = 0.5  # below it the guess is thrown away
 
 
 def length_confidence(length: int, found: int) -> float:
     """How far a guess of `found` characters in a word of `length` is to be trusted, 0 to 1."""
-    # s_conf(w) = (l(w) - min(l(w), |l(w) - l^c(w)|)) / l(w)                      equation (1)
+    # s_conf(w) = (l(w) - min(l(w), |l(w) - l^c(w)|)) / l(w)
     return (length - min(length, abs(length - found))) / length
 
 
@@ -77,14 +77,14 @@ def guess_characters(region: np.ndarray, quad: np.ndarray, length: int) -> tuple
 
     Returns:
         Quads (n, 4, 2) in the image's pixels, and the confidence, 0.5 to 1. Where the guess is
-        worse than 0.5, the word is cut into equal parts, and 0.5 returned (section 3.2.2).
+        worse than 0.5, the word is cut into equal parts, and 0.5 returned.
     """
     flat = crop(np.asarray(region, np.float32), np.asarray(quad) / STRIDE, _HEIGHT)
     height, width = flat.shape
     boxes = split_word(flat)
     sure = length_confidence(length, len(boxes))
-    if sure < _FAIR:
-        boxes, sure = equal_parts(length, width, height), _FAIR
+    if sure < FAIR:
+        boxes, sure = equal_parts(length, width, height), FAIR
     else:
         # The edge is where the Gaussian has fallen so far: the box is larger by that much.
         middle, half = (boxes[:, 2:] + boxes[:, :2]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
@@ -108,7 +108,7 @@ def confidence_map(
         quads: of the words, in the image's pixels.
         size: (H, W) of the image.
     """
-    # S_c(p) = s_conf(w) where p lies in the word w, and 1 elsewhere              equation (2)
+    # S_c(p) = s_conf(w) where p lies in the word w, and 1 elsewhere
     weights = np.ones((size[0] // STRIDE, size[1] // STRIDE), np.float32)
     for quad, sure in zip(quads, confidences, strict=True):
         cv2.fillConvexPoly(weights, np.rint(np.asarray(quad) / STRIDE - 0.5).astype(int), sure)

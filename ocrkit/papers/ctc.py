@@ -21,7 +21,7 @@ BLANK = 0
 
 
 def collapse(path: Sequence[int]) -> list[int]:
-    """The rule B of section 3.1: equal neighbours become one, then blanks go."""
+    """The paper's many-to-one rule B: equal neighbours become one, then blanks go."""
     return [k for k, _ in groupby(path) if k != BLANK]
 
 
@@ -33,7 +33,7 @@ def extend(label: Sequence[int]) -> Tensor:
 
 
 def forward_scores(log_y: Tensor, states: Tensor) -> Tensor:
-    """log alpha (T, S): all ways to be in state s of l' at frame t, from the start (section 4.1).
+    """log alpha (T, S): all ways to be in state s of l' at frame t, from the start.
 
     alpha_t(s) holds the frames 1 to t, t included.
     """
@@ -51,9 +51,9 @@ def forward_scores(log_y: Tensor, states: Tensor) -> Tensor:
 
 
 def backward_scores(log_y: Tensor, states: Tensor) -> Tensor:
-    """log beta (T, S): all ways from state s at frame t to the end (section 4.1).
+    """log beta (T, S): all ways from state s at frame t to the end.
 
-    beta_t(s) holds the frames t + 1 to T: without frame t, as in Graves's book (2012, section 7.3).
+    beta_t(s) holds the frames t + 1 to T: without frame t, as in Graves's book (2012).
     The paper's own holds it, and then has to divide by it.
     """
     skip = _may_skip(states)
@@ -102,7 +102,7 @@ class Alignment:
 
 
 def align(logits: Tensor, label: Sequence[int]) -> Alignment:
-    """Forward, backward, loss and gradient for one image (section 4).
+    """Forward, backward, loss and gradient for one image: the part on training the network.
 
     Args:
         logits: (T, K), before the softmax.
@@ -126,12 +126,12 @@ def align(logits: Tensor, label: Sequence[int]) -> Alignment:
     paths = (alpha + beta - log_p).exp()
     # a class stands in several states of l': add them up
     occupancy = torch.zeros_like(logits).index_add_(1, states, paths)
-    # dL / du = y - occupancy (eq. 16)
+    # dL / du = y - occupancy
     return Alignment(-log_p.item(), alpha, beta, paths, occupancy, log_y.exp() - occupancy)
 
 
 def best_path(log_y: Tensor) -> list[int]:
-    """The label of the likeliest path: the greatest class of each frame, collapsed (section 3.2).
+    """The label of the likeliest path: the greatest class of each frame, collapsed.
 
     It need not be the likeliest label, for a label's chance is that of all its paths.
     """
@@ -141,7 +141,7 @@ def best_path(log_y: Tensor) -> list[int]:
 def prefix_beam(log_y: Tensor, width: int = 10) -> list[tuple[list[int], float]]:
     """The likeliest labels and ln p(label | x), best first: a beam over prefixes.
 
-    The paper's prefix search (section 3.2) orders prefixes best first; a beam goes frame by frame
+    The paper's prefix search orders prefixes best first; a beam goes frame by frame
     and keeps `width` of them (Graves and Jaitly, ICML 2014), here without a language model.
     Each keeps two sums, for "ends with a blank" and "ends with its last character" are continued
     in different ways. With `width` large enough for all prefixes the sums are exact.
@@ -181,7 +181,7 @@ def prefix_beam(log_y: Tensor, width: int = 10) -> list[tuple[list[int], float]]
 
 
 def likeliest(log_y: Tensor, labels: Sequence[Sequence[int]]) -> tuple[int, Tensor]:
-    """CRNN's reading with a lexicon (section 2.3.3): argmax over its words of p(word | x).
+    """CRNN's reading with a lexicon (lexicon-based transcription): argmax of p(word | x).
 
     Args:
         labels: the words' ids; at least one.

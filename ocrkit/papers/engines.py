@@ -14,8 +14,8 @@ from ocrkit.papers.detection import detection_scores, spotting_scores
 from ocrkit.papers.scene_sets import SceneSet, vocabulary
 from ocrkit.synth.backgrounds import gaussian_noise
 from ocrkit.synth.fonts import Font
-from ocrkit.synth.kinds import KINDS
-from ocrkit.synth.render import draw_text
+from ocrkit.synth.kinds import KINDS, turn_to_height
+from ocrkit.synth.render import draw_text, draw_text_to_height
 from ocrkit.synth.words import read_words
 
 
@@ -31,24 +31,46 @@ class Exam:
 
 
 @cache
-def sentences(kind: str, count: int, words: int = 10, seed: int = 0) -> Exam:
+def sentences(
+    kind: str, count: int, words: int = 10, seed: int = 0, face: int | None = None
+) -> Exam:
     """As in the study: words drawn at random from the whole list, a space between them.
 
     Args:
         kind: one of the five.
         words: in a sentence.
+        face: the number of the one face to write in; None: any of the vocabulary's four. The
+            texts are the same in all of them.
     """
-    return _draw(kind, tuple(read_words()), count, words, seed)
+    fonts = vocabulary().fonts
+    return _draw(
+        kind, tuple(read_words()), count, words, seed, fonts if face is None else fonts[face:][:1]
+    )
+
+
+@cache
+def turned_sentences(degrees: float, count: int, words: int = 4, seed: int = 0) -> Exam:
+    """Sentences on plain paper, turned anticlockwise; their letters keep the size of 44 pixels."""
+    exam, font = sentences("background", count, words, seed), vocabulary().fonts[1]
+    images, turn = [], np.radians(degrees)
+    for text in exam.texts:
+        mask = draw_text_to_height(text, font, 44)
+        height = mask.shape[0] * np.cos(turn) + mask.shape[1] * np.sin(turn)
+        ink = turn_to_height(mask, degrees, round(height)).astype(np.uint16)
+        images.append(np.pad(np.uint8(235 - 195 * ink // 255), 10, constant_values=235))
+    return Exam(tuple(images), exam.texts)
 
 
 @cache
 def unseen_words(kind: str, count: int, seed: int = 0) -> Exam:
     """Single words that no small model of this kit has learned from: `vocabulary`'s test words."""
-    return _draw(kind, vocabulary().words["test"], count, 1, seed)
+    return _draw(kind, vocabulary().words["test"], count, 1, seed, vocabulary().fonts)
 
 
-def _draw(kind: str, listed: Sequence[str], count: int, words: int, seed: int) -> Exam:
-    fonts, images, texts = vocabulary().fonts, [], []
+def _draw(
+    kind: str, listed: Sequence[str], count: int, words: int, seed: int, fonts: Sequence[Font]
+) -> Exam:
+    images, texts = [], []
     for index in range(count):
         rng = np.random.default_rng((seed, list(KINDS).index(kind), index))
         texts.append(" ".join(listed[i] for i in rng.integers(len(listed), size=words)))

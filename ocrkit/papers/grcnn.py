@@ -41,8 +41,7 @@ class PlainStep(nn.Module):
 class RCL(nn.Module):
     """A recurrent convolution layer: (B, before, H, W) -> (B, after, H, W).
 
-    Liang and Hu (CVPR 2015), section 3, with batch norm in place of their local response norm, as
-    in GRCL.
+    Liang and Hu (CVPR 2015), with batch norm in place of their local response norm, as in GRCL.
     """
 
     def __init__(self, before: int, after: int) -> None:
@@ -206,7 +205,7 @@ def recount(model: Recognizer, images: Tensor, batch_size: int = 100) -> Recogni
     return model.eval()
 
 
-# Bent and turned words: the upright ones of `crnn.py` are read by both without a mistake.
+# Bent and turned words: of upright ones both readers leave too few unread to be told apart.
 SCENE = "curved"
 STUDIES = {
     name: Study(

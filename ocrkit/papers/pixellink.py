@@ -88,8 +88,8 @@ def link_targets(instances: Tensor) -> Tensor:
 def instance_weights(instances: Tensor) -> Tensor:
     """Weights (B, h, w) with which every word of an image counts the same; 0 outside words.
 
-    Equation 1: a pixel of word i counts B / S_i, where S_i is the word's area, S = sum of all S_i,
-    and B = S / N. So all weights of an image add up to S.
+    Instance balance: a pixel of word i counts B / S_i, where S_i is the word's area, S = sum of all
+    S_i, and B = S / N. So all weights of an image add up to S.
     """
     areas = F.one_hot(instances).sum((1, 2))[:, 1:]  # S_i, (B, words)
     total, words = areas.sum(1), (areas > 0).sum(1)
@@ -98,7 +98,7 @@ def instance_weights(instances: Tensor) -> Tensor:
 
 
 def loss(model: PixelLink, images: Tensor, quads: Sequence[np.ndarray]) -> Tensor:
-    """L = lambda L_pixel + L_link (equation 2), the mean over the images."""
+    """L = lambda L_pixel + L_link, the mean over the images."""
     size = tuple(images.shape[-2:])
     instances = torch.from_numpy(np.stack([instance_map(q, size) for q in quads]))
     weights, linked = instance_weights(instances), link_targets(instances)
@@ -130,7 +130,7 @@ def losses(pixels: Tensor, links: Tensor, weights: Tensor, linked: Tensor) -> Te
 
 
 def components(text: np.ndarray, linked: np.ndarray) -> np.ndarray:
-    """Text pixels joined by links, as in section 3.3; either of two neighbours may link them.
+    """Text pixels joined by links; either of two neighbours may link them.
 
     Args:
         text: bool (h, w).
@@ -172,7 +172,7 @@ def union(parent: list[int], one: int, other: int) -> None:
 def boxes_of(found: np.ndarray) -> np.ndarray:
     """The rectangle of the smallest area around each component, (n, 4, 2), in image pixels.
 
-    Small ones are dropped, as in section 3.4.
+    Small ones are dropped: the paper's post filtering.
     """
     quads = []
     for number in range(1, found.max(initial=0) + 1):

@@ -55,6 +55,11 @@ class Study:
     one: Callable[[torch.nn.Module, int], Any]
 
 
+def studies_of(paper: str) -> dict[str, Study]:
+    """The studies of one of `PAPERS` by name, its main one first."""
+    return importlib.import_module(f"ocrkit.papers.{paper}").STUDIES
+
+
 def find_study(name: str) -> Study:
     """A study by name.
 
@@ -64,7 +69,7 @@ def find_study(name: str) -> Study:
     paper = name.split("-")[0]
     if paper not in PAPERS:
         raise OcrkitError(f"no paper {paper!r}: choose one of {', '.join(PAPERS)}")
-    studies: dict[str, Study] = importlib.import_module(f"ocrkit.papers.{paper}").STUDIES
+    studies = studies_of(paper)
     if name not in studies:
         raise OcrkitError(f"no study {name!r}: choose one of {', '.join(studies)}")
     return studies[name]

@@ -24,7 +24,7 @@ from ocrkit.papers.quads import as_quads
 # What the option --psm calls by numbers; those that tell a learner something.
 MODES = {"page": 3, "block": 6, "line": 7, "word": 8, "sparse": 11, "raw line": 13}
 _LEVELS = {2: "block", 3: "paragraph", 4: "line"}
-_INSTALL = "install it: apt-get install tesseract-ocr tesseract-ocr-kor"
+INSTALL = "install it: apt-get install tesseract-ocr tesseract-ocr-kor"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def find_tesseract() -> str:
     """
     path = shutil.which("tesseract")
     if path is None:
-        raise OcrkitError(f"the program tesseract is not installed: {_INSTALL}")
+        raise OcrkitError(f"the program tesseract is not installed: {INSTALL}")
     return path
 
 
@@ -80,6 +80,16 @@ def languages() -> tuple[str, ...]:
     """The languages that it can read here: "kor", "eng" and others."""
     said = _run([find_tesseract(), "--list-langs"]).stdout
     return tuple(said.splitlines()[1:])
+
+
+def data_folder() -> Path:
+    """Where its files of languages lie.
+
+    Raises:
+        OcrkitError: it is not installed.
+    """
+    said = _run([find_tesseract(), "--list-langs"]).stdout.splitlines()[0]
+    return Path(said[said.find('"') + 1 : said.rfind('"')])
 
 
 def version() -> str:
@@ -111,7 +121,7 @@ def read_images(
         raise OcrkitError(f"no mode {mode!r}: choose one of {', '.join(MODES)}")
     program = find_tesseract()
     if missing := set(language.split("+")) - set(languages()):
-        raise OcrkitError(f"tesseract has no data for {', '.join(sorted(missing))}: {_INSTALL}")
+        raise OcrkitError(f"tesseract has no data for {', '.join(sorted(missing))}: {INSTALL}")
     if not len(images):
         return []
     with tempfile.TemporaryDirectory(prefix="ocrkit-") as name:

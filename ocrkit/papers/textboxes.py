@@ -81,7 +81,7 @@ def default_boxes(
     Args:
         size: rows and columns of the image.
         ratios: width over height.
-        offset: put a second set half a cell lower, as section "Text-box layers" does.
+        offset: put a second set half a cell lower, the paper's vertical offsets.
     """
     boxes = []
     for stride, scale in SCALES.items():
@@ -104,7 +104,7 @@ def encode(boxes: Tensor, defaults: Tensor) -> Tensor:
 
 
 def decode(offsets: Tensor, defaults: Tensor) -> Tensor:
-    """Boxes (..., 4) from offsets and default boxes, equation 1."""
+    """Boxes (..., 4) from offsets and default boxes, as its text-box layers give them."""
     move, grow = (offsets * offsets.new_tensor(SPREAD)).split(2, dim=-1)
     # x = x0 + w0 dx, y = y0 + h0 dy
     centre = defaults[..., :2] + defaults[..., 2:] * move
@@ -141,7 +141,7 @@ def targets(boxes: Tensor, defaults: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def loss(model: TextBoxes, images: Tensor, quads: Sequence[np.ndarray]) -> Tensor:
-    """Equation 2: L = (L_conf + a L_loc) / N over the matched boxes, with a = 1."""
+    """L = (L_conf + a L_loc) / N over the matched boxes, with a = 1: SSD's loss."""
     defaults = model.defaults(tuple(images.shape[-2:]))
     wanted = [targets(upright_boxes(q), defaults) for q in quads]
     word, offsets = (torch.stack(part) for part in zip(*wanted, strict=True))

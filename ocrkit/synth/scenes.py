@@ -39,7 +39,6 @@ class SceneSettings:
         papers: backgrounds to choose from, of `PAPERS`.
         clutter: most shapes that are no text; they lie below the text.
         ink: grey of the letters, 0 is black.
-        fill: share of a word image's rows and columns that its line may take.
 
     Raises:
         OcrkitError: numbers out of range, or an unknown paper.
@@ -58,10 +57,9 @@ class SceneSettings:
     papers: tuple[str, ...] = PAPERS
     clutter: int = 4
     ink: tuple[int, int] = (20, 75)
-    fill: tuple[float, float] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
-        for name in ("words", "em", "line_words", "arc", "wave", "ink", "fill"):
+        for name in ("words", "em", "line_words", "arc", "wave", "ink"):
             least, most = getattr(self, name)
             if not 0 <= least <= most:
                 raise OcrkitError(f"{name} must be (least, most) of 0 or more, got {least}, {most}")
@@ -71,8 +69,6 @@ class SceneSettings:
             raise OcrkitError("line_share, turned_share and curved_share must lie in 0..1")
         if self.ink[1] > 255 or self.arc[1] > 180 or self.clutter < 0:
             raise OcrkitError("ink must lie in 0..255, arc in 0..180, clutter must be 0 or more")
-        if not self.fill[0] or self.fill[1] > 1:
-            raise OcrkitError(f"fill must lie above 0 and up to 1, got {self.fill}")
         if not self.papers or not set(self.papers) <= set(PAPERS):
             raise OcrkitError(f"papers must be among {', '.join(PAPERS)}, got {self.papers}")
 
@@ -142,12 +138,12 @@ def word_image(
     size: tuple[int, int] = (32, 128),
     settings: SceneSettings = SCENES["upright"],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One line of text alone, as large as its room allows, turned and bent as in scenes.
+    """One line of text alone, as large as the image allows, turned and bent as in scenes.
 
     Args:
         text: may hold spaces.
         size: rows and columns.
-        settings: its turning, bending, papers, ink and fill count; there is no clutter.
+        settings: only its turning, bending, papers and ink count; there is no clutter.
 
     Returns:
         The image, uint8 `size`, and a quad for each character but spaces, float32 (n, 4, 2).
@@ -158,16 +154,13 @@ def word_image(
     texts = text.split()
     if not texts:
         raise OcrkitError("an empty text cannot be drawn: give some characters")
-    bend, (least, most) = _draw_bend(rng, settings), settings.fill
-    fill = rng.uniform(least, most) if least < most else most
-    room = (int(fill * size[0]), int(fill * size[1]))
-    em = room[0]
+    bend, em = _draw_bend(rng, settings), size[0]
     line = bent_line(texts, font, em, bend)
-    while line.size[0] > room[0] or line.size[1] > room[1]:
-        scale = min(room[0] / line.size[0], room[1] / line.size[1])
+    while line.size[0] > size[0] or line.size[1] > size[1]:
+        scale = min(size[0] / line.size[0], size[1] / line.size[1])
         em = min(em - 1, math.ceil(em * scale))  # most of the way at once, then by pixels
         if em < _LEAST_EM:
-            raise OcrkitError(f"'{text}' is too long for {room[0]} x {room[1]}: use a wider image")
+            raise OcrkitError(f"'{text}' is too long for {size[0]} x {size[1]}: use a wider image")
         line = bent_line(texts, font, em, bend)
     image = _paper(rng, settings.papers, size)
     top, left = (

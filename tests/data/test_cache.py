@@ -45,6 +45,15 @@ def test_input_scale():
     assert torch.equal(images, to_input(torch.from_numpy(pixels)))
 
 
+@pytest.mark.filterwarnings("error")
+def test_pixels_that_may_not_be_written_to_are_taken_as_they_are():
+    pixels = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
+    wanted = to_input(pixels.copy())
+    pixels.flags.writeable = False
+    assert torch.equal(to_input(pixels), wanted)
+    assert pixels.max() == 11
+
+
 def test_resize_is_bicubic_to_the_full_width():
     image = Image.open(io.BytesIO(picture(1, 50, 20)))
     expected = np.asarray(image.resize((100, 32), Image.Resampling.BICUBIC))

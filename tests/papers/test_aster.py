@@ -16,10 +16,12 @@ from ocrkit.models.transformation import (
 )
 from ocrkit.papers.aster import (
     ASTER,
+    GENTLE,
     STUDIES,
     BothWays,
     better,
     read_ways,
+    smooth_moves,
     spline,
     straighten,
     sureness,
@@ -141,9 +143,22 @@ def test_a_control_point_may_leave_the_image():
     model = ASTER(5, True).localisation
     with torch.no_grad():
         model.last.bias[:2] = torch.tensor([-3.0, -5.0])
-    points = model.eval()(images(1))[0]
-    torch.testing.assert_close(points[0], torch.tensor([-1.3, -1.5]))
-    torch.testing.assert_close(points[1:], target_fiducials()[1:].float())
+    moved = model.eval()(images(1))[0] - target_fiducials().float()
+    away = moved.abs().mean(dim=0)
+    torch.testing.assert_close(away, torch.tensor([3 * GENTLE, 5 * GENTLE]))
+    torch.testing.assert_close(moved.std(dim=0), torch.zeros(2), rtol=0, atol=1e-6)
+
+
+def test_moves_are_smooth_orthogonal_and_with_ten_powers_all_there_are():
+    moves, home = smooth_moves(4), target_fiducials()
+    torch.testing.assert_close(moves.T @ moves, 20 * torch.eye(8, dtype=torch.double))
+    # A turn by a small angle moves (x, y) by (-y, x): both are among the moves.
+    for wanted in (home[:, 1], home[:, 0], home[:, 0] ** 2, home[:, 1] * home[:, 0] ** 3):
+        torch.testing.assert_close(moves @ (moves.T @ wanted) / 20, wanted)
+    zigzag = torch.tensor([1.0, -1.0], dtype=torch.double).repeat(10)
+    assert (moves @ (moves.T @ zigzag) / 20).norm() < 0.5 * zigzag.norm()
+    every = smooth_moves(10)
+    torch.testing.assert_close(every @ (every.T @ zigzag) / 20, zigzag)
 
 
 def test_no_step_can_silence_the_localisation():

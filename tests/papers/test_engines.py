@@ -11,6 +11,7 @@ from ocrkit.papers.engines import (
     printed_page,
     scene_scores,
     sentences,
+    turned_sentences,
     unseen_words,
 )
 from ocrkit.papers.scene_sets import scene_set, vocabulary
@@ -24,6 +25,25 @@ def test_exams_are_drawn_from_their_seed():
     assert sentences("skew", 3, seed=1).texts != exam.texts
     assert sentences("skew", 2).texts == exam.texts[:2]
     assert {*unseen_words("blur", 20).texts} <= {*vocabulary().words["test"]}
+
+
+def test_a_face_can_be_chosen_and_says_the_same():
+    bold, light = (sentences("basic", 2, face=face) for face in (2, 3))
+    assert bold.texts == light.texts == sentences("basic", 2).texts
+    assert (bold.images[0] < 100).sum() > 2 * (light.images[0] < 100).sum()
+
+
+def test_turned_letters_keep_their_size():
+    ink = []
+    for degrees in (0, 20):
+        exam = turned_sentences(degrees, 2)
+        assert exam.texts == sentences("background", 2, 4).texts
+        assert exam.images[0].max() == 235
+        ink.append((235 - exam.images[0].astype(float)).sum())
+    assert ink[1] == pytest.approx(ink[0], rel=0.03)
+    level, leaning = (turned_sentences(d, 1).images[0].shape for d in (0, 20))
+    assert leaning[0] > 2 * level[0]
+    assert leaning[1] < level[1] + 20
 
 
 def test_lines_are_scored_with_and_without_their_spaces():

@@ -9,7 +9,16 @@ from torch import nn
 
 from ocrkit.files import read_json
 from ocrkit.papers import study as module
-from ocrkit.papers.study import Study, curves, find_study, rows, run_study, trained
+from ocrkit.papers.study import (
+    PAPERS,
+    Study,
+    curves,
+    find_study,
+    rows,
+    run_study,
+    studies_of,
+    trained,
+)
 from ocrkit.training import Loop, Recipe
 
 RECIPE = Recipe("toy", "adamw", 0.1, steps=6, batch_size=2, validate_every=3)
@@ -97,6 +106,15 @@ def test_rows_and_curves_of_all_runs(tmp_path):
     steps = curves(tmp_path, "toy")
     assert steps["step"].tolist() == [3, 6, 3, 6]
     assert rows(tmp_path / "none").empty
+
+
+def test_the_command_lists_every_study_and_each_can_be_found(ocrkit):
+    code, printed, _ = ocrkit("papers")
+    assert code == 0
+    listed = printed.split()
+    assert listed == [name for paper in PAPERS for name in studies_of(paper)] + ["tesseract"]
+    assert {"fan-plain", "moran-plain", "craft-weak", *PAPERS} <= {*listed}
+    assert all(find_study(name).name == name for name in listed[:-1])
 
 
 def test_bad_input_is_said(tmp_path, refused):
