@@ -16,6 +16,9 @@ def papers(
     ] = None,
     out: Annotated[Path, typer.Option(help="where rows and weights go")] = Path("runs/papers"),
     threads: Annotated[int, typer.Option(min=1, help="processor cores to train on")] = 2,
+    times: Annotated[
+        bool, typer.Option(help="train nothing; time one image through every model that is there")
+    ] = False,
 ) -> None:
     """Train the small models of the reading list, or list them.
 
@@ -26,10 +29,13 @@ def papers(
 
     import torch
 
-    from ocrkit.papers.study import PAPERS, find_study, run_study, studies_of
+    from ocrkit.papers.study import PAPERS, find_study, run_study, studies_of, time_again
     from ocrkit.papers.tesseract_trial import write_trial
     from ocrkit.progress import RunBar
 
+    if times:
+        time_again(out, lambda name, ms: console.print(f"{name}: {ms:.1f} ms an image"))
+        return
     if not study:
         for paper in PAPERS:
             console.print(*studies_of(paper))

@@ -18,14 +18,12 @@ from ocrkit.models.prediction import EOS
 from ocrkit.models.recognizer import initialise
 from ocrkit.models.transformation import FIDUCIALS, spline_matrices, target_fiducials
 from ocrkit.papers.attention import Decoder, Reader
-from ocrkit.papers.bent_words import READ, SEEN, Lessons, exam_words
+from ocrkit.papers.bent_words import COPY, READ, Lessons, exam_words, small_copy
 from ocrkit.papers.scene_sets import WordSet
 from ocrkit.papers.word_readers import LONGEST, labels, marks, read_words, word_study
 from ocrkit.training import Recipe
 from ocrkit.training.losses import attention_loss
 
-# Rows and columns of the copy on which the control points are found.
-COPY = (SEEN[0] // 2, SEEN[1] // 2)
 MODES = 4
 # AdamW moves every weight by about the rate, whatever its gradient. Sixty-four weights at once
 # would throw a control point across the image; a fifth of their sum is a fifth of the rate.
@@ -120,8 +118,7 @@ class Localisation(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 1, H, W) -> C' (B, 20, 2), (x, y) from -1 to 1 between the edges, or beyond."""
-        copy = F.interpolate(images, COPY, mode="bilinear", align_corners=False)
-        far = self.last(self.hidden(self.maps(copy))).unflatten(1, (-1, 2))
+        far = self.last(self.hidden(self.maps(small_copy(images)))).unflatten(1, (-1, 2))
         # C' = C'_start + moves . (how far, across and down)
         return self.start + GENTLE * self.moves @ far
 

@@ -7,6 +7,9 @@ won by moving their pixels.
 from dataclasses import replace
 from functools import cache
 
+from torch import Tensor
+from torch.nn import functional as F
+
 from ocrkit.data.batches import Batch, Batches
 from ocrkit.papers.attention import as_pixels
 from ocrkit.papers.scene_sets import WordSet, word_set
@@ -14,6 +17,8 @@ from ocrkit.synth.scenes import SCENES
 from ocrkit.training import Recipe
 
 SEEN, READ = (64, 96), (32, 96)  # rows and columns of the image, and of what the reader gets
+# Rows and columns of the copy on which a rectifier decides: edges are coarse, letters are not.
+COPY = (SEEN[0] // 2, SEEN[1] // 2)
 KINDS = {
     "bent": replace(
         SCENES["curved"], curved_share=1.0, arc=(80.0, 160.0), wave=(0.3, 0.6), angle=60.0
@@ -45,6 +50,11 @@ class Lessons:
 
     def __getitem__(self, step: int) -> Batch:
         return (self.upright if step < self.easy else self.bent)[step]
+
+
+def small_copy(images: Tensor) -> Tensor:
+    """Images (B, 1, H, W) at half their size, where few layers see from edge to edge."""
+    return F.interpolate(images, COPY, mode="bilinear", align_corners=False)
 
 
 def words(part: str, kind: str, count: int) -> WordSet:

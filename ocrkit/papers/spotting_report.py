@@ -62,29 +62,33 @@ def tell(folder: Path, *names: str) -> None:
         print(
             f"{run['study']}, seed {run['seed']}: end to end F1 {run['f1_upright']:.1f} upright, "
             f"{run['f1_rotated']:.1f} rotated ({run['params']:,} weights, "
-            f"{run['steps']:,} steps, {run['cpu_seconds']:.0f} s of processor time, "
-            f"{run['ms_image']:.0f} ms a scene)"
+            f"{run['steps']:,} steps, {run['cpu_seconds']:.0f} s of processor time)"
         )
 
 
-def world_scores(model: nn.Module, count: int) -> dict[str, dict[str, float]]:
-    """`scores` in each of `WORLDS`, on `count` test scenes."""
-    return {
-        name: scores(model, scene_set("test", count, settings)) for name, settings in WORLDS.items()
-    }
+def world_scores(models: Mapping[int, nn.Module], count: int) -> pd.DataFrame:
+    """`scores` of models, by seed, in each of `WORLDS`, on `count` test scenes: world, seed, ..."""
+    lines = [
+        {"world": name, "seed": seed, **scores(model, scene_set("test", count, settings))}
+        for name, settings in WORLDS.items()
+        for seed, model in models.items()
+    ]
+    return pd.DataFrame(lines)
 
 
-def score_bars(marks: Mapping[str, Mapping[str, float]]) -> Figure:
-    """`scores` of several worlds side by side."""
+def score_bars(marks: pd.DataFrame) -> Figure:
+    """`world_scores` side by side: a bar is the mean of the seeds, a dot is one seed."""
+    mean = marks.groupby("world", sort=False)[list(_BARS)].mean()
+    place = dict(zip(mean.index, np.arange(len(mean)), strict=True))
     with look():
         figure = new_figure(8.5, 2.8)
         ax = figure.subplots()
-        place = np.arange(len(marks))
         for k, (value, (name, colour)) in enumerate(_BARS.items()):
-            heights = [mark[value] for mark in marks.values()]
-            bars = ax.bar(place + 0.27 * (k - 1), heights, 0.25, color=colour, label=name)
-            ax.bar_label(bars, fmt="%.0f", size=8)
-        ax.set_xticks(place, list(marks))
+            aside = 0.27 * (k - 1)
+            bars = ax.bar(np.arange(len(mean)) + aside, mean[value], 0.25, color=colour, label=name)
+            ax.bar_label(bars, fmt="%.0f", size=8, label_type="center")
+            ax.plot(marks["world"].map(place) + aside, marks[value], "k.", markersize=4)
+        ax.set_xticks(list(place.values()), list(place))
         ax.set(ylabel="%", ylim=(0, 125))
         ax.grid(axis="x", visible=False)
         ax.legend(ncols=3, fontsize=8, loc="upper right")

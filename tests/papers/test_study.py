@@ -13,6 +13,7 @@ from ocrkit.papers.study import (
     PAPERS,
     Study,
     curves,
+    each_seed,
     find_study,
     rows,
     run_study,
@@ -108,6 +109,19 @@ def test_rows_and_curves_of_all_runs(tmp_path):
     assert rows(tmp_path / "none").empty
 
 
+def test_times_are_measured_anew_and_nothing_else_changes(tmp_path, monkeypatch):
+    first = [run_study(TOY, seed, tmp_path) for seed in (1, 2)]
+    monkeypatch.setattr(module, "find_study", {"toy": TOY}.get)
+    monkeypatch.setattr(module, "milliseconds", lambda call: call(7).item())
+    said = []
+    module.time_again(tmp_path, lambda *told: said.append(told))
+    for seed, before in zip((1, 2), first, strict=True):
+        expected = trained(TOY, tmp_path, seed)(torch.tensor([[7.0]])).item()
+        after = read_json(tmp_path / f"toy-s{seed}.json")
+        assert after == {**before, "ms_image": pytest.approx(expected)}
+        assert said[seed - 1] == (f"toy-s{seed}", after["ms_image"])
+
+
 def test_the_command_lists_every_study_and_each_can_be_found(ocrkit):
     code, printed, _ = ocrkit("papers")
     assert code == 0
@@ -128,3 +142,8 @@ def test_bad_input_is_said(tmp_path, refused):
     (tmp_path / "stray.json").write_text("{}", encoding="utf-8")
     with refused("stray.json is not a run of a study"):
         rows(tmp_path)
+
+
+def test_the_scores_of_seeds_are_told_in_words():
+    assert each_seed([98.27, 97.4]) == "98.3 and 97.4"
+    assert each_seed(iter([1.0]), digits=0) == "1"
