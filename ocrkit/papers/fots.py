@@ -6,6 +6,7 @@ starts from features, not from pixels.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -18,6 +19,7 @@ from ocrkit.papers.roi_rotate import roi_rotate
 from ocrkit.papers.scene_sets import vocabulary
 from ocrkit.papers.spotting import (
     FEATURE_STRIDE,
+    RECIPE,
     CropEncoder,
     SpottingTask,
     shared_map,
@@ -26,7 +28,6 @@ from ocrkit.papers.spotting import (
 )
 from ocrkit.papers.study import Study
 from ocrkit.synth.scenes import SceneWord
-from ocrkit.training import Recipe
 from ocrkit.training.losses import ctc_loss
 
 CROP = (16, 72)  # rows and columns of a crop: four square syllables, and a little
@@ -82,22 +83,10 @@ def make(seed: int) -> FOTS:
     return FOTS(vocabulary().charset)
 
 
-RECIPE = Recipe(
-    "fots",
-    "adamw",
-    3e-3,
-    steps=4500,
-    batch_size=4,
-    one_cycle=True,
-    warmup=0.1,
-    weight_decay=0.01,
-    precision="auto",
-    validate_every=450,
-)
 STUDIES = {
     "fots": Study(
         "fots",
-        RECIPE,
+        replace(RECIPE, name="fots"),
         make,
         partial(SpottingTask, batch_size=RECIPE.batch_size),
         test=test_scores,

@@ -25,10 +25,23 @@ from ocrkit.papers.east import box_loss, decode, east_targets, score_loss
 from ocrkit.papers.quads import as_quads, from_boxes, to_boxes
 from ocrkit.papers.scene_sets import SceneSet, scene_set
 from ocrkit.synth.scenes import SCENES, SceneWord
+from ocrkit.training import Recipe
 
 # Letters of 14 pixels are told apart by strokes thinner than one: they need finer maps than ours.
 KINDS = {name: replace(SCENES[name], em=(18, 36)) for name in ("upright", "rotated")}
 SCENES_IN = {"train": 1500, "valid": 30, "test": 200}  # of each kind
+RECIPE = Recipe(
+    "spotters",
+    "adamw",
+    3e-3,
+    steps=4500,
+    batch_size=4,
+    one_cycle=True,
+    warmup=0.1,
+    weight_decay=0.01,
+    precision="auto",
+    validate_every=450,
+)
 FEATURE_STRIDE, CELL_STRIDE = 2, 4  # pixels a cell of the shared map, and of the detector's
 
 

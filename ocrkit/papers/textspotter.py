@@ -6,6 +6,7 @@ paper tells it, for it knows where every character of its drawn training words s
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -18,6 +19,7 @@ from ocrkit.papers.east import EastHead, EastMaps
 from ocrkit.papers.scene_sets import SceneSet, vocabulary
 from ocrkit.papers.spotting import (
     FEATURE_STRIDE,
+    RECIPE,
     CropEncoder,
     SpottingTask,
     shared_map,
@@ -27,7 +29,6 @@ from ocrkit.papers.spotting import (
 from ocrkit.papers.study import Study
 from ocrkit.papers.text_alignment import align_text, columns_of
 from ocrkit.synth.scenes import SceneWord
-from ocrkit.training import Recipe
 from ocrkit.training.losses import attention_loss
 
 GRID = (16, 64)  # rows and columns laid into each quadrilateral
@@ -156,22 +157,10 @@ def make(seed: int, alignment: float = 1.0) -> TextSpotter:
     return TextSpotter(vocabulary().charset, alignment=alignment)
 
 
-RECIPE = Recipe(
-    "textspotter",
-    "adamw",
-    3e-3,
-    steps=4500,
-    batch_size=4,
-    one_cycle=True,
-    warmup=0.1,
-    weight_decay=0.01,
-    precision="auto",
-    validate_every=450,
-)
 STUDIES = {
     name: Study(
         name,
-        RECIPE,
+        replace(RECIPE, name="textspotter"),
         partial(make, alignment=weight),
         partial(SpottingTask, batch_size=RECIPE.batch_size),
         test=test_scores,

@@ -191,20 +191,11 @@ def test_answers_are_half_the_image():
     assert links.shape == (2, 2, 8, 16, 32)
 
 
-def test_a_small_model_learns_two_scenes_in_a_few_steps(scenes):
+def test_a_small_model_learns_two_scenes_in_a_few_steps(scenes, fall):
     torch.manual_seed(0)
-    model = PixelLink(THIN)
-    images = pixellink.to_input(scenes.images[:2].copy())
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    past = []
-    for _ in range(25):
-        loss = pixellink.loss(model, images, scenes.quads[:2])
-        optimizer.zero_grad()
-        loss.backward()
-        assert all(p.grad is not None for p in model.parameters())
-        optimizer.step()
-        past.append(loss.item())
-    assert past[-1] < 0.7 * past[0]
+    model, images = PixelLink(THIN), pixellink.to_input(scenes.images[:2])
+    assert fall(model, lambda: pixellink.loss(model, images, scenes.quads[:2]), 25, 0.01) < 0.7
+    assert all(p.grad is not None for p in model.parameters())
 
 
 def test_the_seed_makes_the_weights():

@@ -156,20 +156,11 @@ def test_the_loss_is_the_one_added_up_by_hand(scenes):
     assert ours.item() == pytest.approx((total / words).item(), rel=1e-5)
 
 
-def test_a_small_model_learns_two_scenes_in_a_few_steps(scenes):
+def test_a_small_model_learns_two_scenes_in_a_few_steps(scenes, fall):
     torch.manual_seed(0)
-    model = TextBoxes(THIN)
-    images = textboxes.to_input(scenes.images[:2].copy())
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    past = []
-    for _ in range(25):
-        loss = textboxes.loss(model, images, scenes.quads[:2])
-        optimizer.zero_grad()
-        loss.backward()
-        assert all(p.grad is not None for p in model.parameters())
-        optimizer.step()
-        past.append(loss.item())
-    assert past[-1] < past[0] / 2
+    model, images = TextBoxes(THIN), textboxes.to_input(scenes.images[:2])
+    assert fall(model, lambda: textboxes.loss(model, images, scenes.quads[:2]), 25, 0.01) < 0.5
+    assert all(p.grad is not None for p in model.parameters())
 
 
 def test_an_untrained_model_finds_quads_of_the_right_shape(scenes):

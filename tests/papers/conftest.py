@@ -1,0 +1,37 @@
+"""What the papers' tests share."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from ocrkit.papers import spotting
+
+
+@pytest.fixture
+def fall() -> Callable[..., float]:
+    """Learn one and the same loss again and again: the last one as a share of the first."""
+
+    def learn(
+        model: torch.nn.Module, loss: Callable[[], torch.Tensor], steps: int, rate: float
+    ) -> float:
+        optimizer = torch.optim.AdamW(model.parameters(), rate)
+        losses = []
+        for _ in range(steps):
+            optimizer.zero_grad()
+            found = loss()
+            found.backward()
+            optimizer.step()
+            losses.append(found.item())
+        return losses[-1] / losses[0]
+
+    return learn
+
+
+@pytest.fixture
+def few_scenes(monkeypatch):
+    """Two scenes of each kind to learn spotting from, and one to be judged and tested on."""
+    monkeypatch.setattr(spotting, "SCENES_IN", {"train": 2, "valid": 1, "test": 1})
+    spotting.spotting_scenes.cache_clear()
+    yield
+    spotting.spotting_scenes.cache_clear()
