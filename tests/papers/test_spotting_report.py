@@ -101,5 +101,5 @@ def test_bars_are_as_high_as_the_mean_of_the_seeds_and_dots_as_high_as_each():
     (ax,) = score_bars(marks).axes
     heights = [[bar.get_height() for bar in bars] for bars in ax.containers]
     assert heights == [[97.04, 97.04], [80.0, 80.0], [60.0, 5.0]]
-    assert ax.lines[2].get_ydata().tolist() == [50.0, 70.0, 5.0]
+    assert ax.lines[2].get_ydata().tolist() == [50.0, 70.0, 5.0, 5.0]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["as trained", "curved"]
