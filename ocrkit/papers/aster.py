@@ -190,7 +190,7 @@ def turned(logits: Tensor) -> Tensor:
 def better(ahead: Tensor, back: Tensor) -> Tensor:
     """Of two readings (B, steps, classes), from the left and from the right, the surer one.
 
-    Section 3.2: two decoders know different things at a character, for each was told other
+    Two decoders know different things at a character, for each was told other
     neighbours. The result is written from left to right.
     """
     wins = sureness(ahead)[0] >= sureness(back)[0]
