@@ -22,7 +22,7 @@ def target_fiducials(count: int = FIDUCIALS) -> Tensor:
 
 
 def start_fiducials(count: int = FIDUCIALS) -> Tensor:
-    """Fiducial points C' predicted before any training, (count, 2) float32: a fan, not identity."""
+    """Fiducial points C' predicted before any training, (count, 2) float32: a slanted band."""
     x = torch.linspace(-1, 1, count // 2)
     top, bottom = torch.linspace(0, -1, count // 2), torch.linspace(1, 0, count // 2)
     return torch.cat([torch.stack([x, top], dim=1), torch.stack([x, bottom], dim=1)])

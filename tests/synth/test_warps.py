@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from shapely.geometry import Polygon
 
@@ -52,6 +52,7 @@ def test_doing_nothing_changes_no_pixel(font):
 
 
 @given(warps())
+@example(Warp(21, 10, arc=1.68, wave=0.3, phase=3.0))
 def test_a_character_s_warped_ink_lies_in_its_warped_box(warp):
     mask = np.zeros((warp.height, warp.width), np.uint8)
     right = 4 + warp.height // 2
@@ -63,7 +64,9 @@ def test_a_character_s_warped_ink_lies_in_its_warped_box(warp):
     i, j = np.nonzero(ink)
     centres = np.stack([j + 0.5 + left, i + 0.5 + top], axis=1)
     assert _inside(centres, quad, 0.1).all()
-    assert abs(len(centres) - np.count_nonzero(mask)) < 0.25 * np.count_nonzero(mask)
+    # A pixel that its edge cuts counts or not: on average half of those along the way round.
+    shape = Polygon(outline)
+    assert abs(len(centres) - shape.area) < shape.length / 2
 
 
 def test_character_boxes_hold_their_ink_tightly(font):
