@@ -7,7 +7,6 @@ Rectification" (TPAMI 41, 2019; online 2018).
 from collections.abc import Sequence
 from functools import cache, partial
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -231,7 +230,7 @@ def read_ways(model: ASTER, words: WordSet) -> dict[str, list[str]]:
     model.eval()
     device = next(model.parameters()).device
     said: dict[str, list[str]] = {"ahead": [], "back": [], "better": []}
-    for part in to_input(np.array(words.images)).split(100):
+    for part in to_input(words.images).split(100):
         ahead, back = model.both(part.to(device))
         for way, logits in zip(said, (ahead, turned(back), better(ahead, back)), strict=True):
             said[way] += labels().decode(logits.argmax(dim=2).cpu())

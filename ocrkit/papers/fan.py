@@ -187,7 +187,7 @@ def centres_of(model: FAN, words: WordSet) -> Tensor:
     """
     model.eval()
     ids = labels().encode(words.texts)[0].to(model.x.device)
-    images = to_input(np.array(words.images)).to(model.x.device)
+    images = to_input(words.images).to(model.x.device)
     parts = zip(images.split(100), ids.split(100), strict=True)
     return torch.cat([model.look(*part)[1] for part in parts])[:, :LONGEST].cpu()
 

@@ -167,7 +167,7 @@ def spot(model: nn.Module, images: np.ndarray, threshold: float = 0.7) -> list[F
     """
     found = []
     for some in np.array_split(images, -(-len(images) // 32)):
-        features, maps = model(to_input(some.copy()))
+        features, maps = model(to_input(some))
         quads = [quads for quads, _ in decode(maps, CELL_STRIDE, threshold)]
         some_found = any(map(len, quads))
         texts = iter(model.read(features, _tensors(quads)) if some_found else ())

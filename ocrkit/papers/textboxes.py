@@ -168,7 +168,7 @@ def detect(
     found = []
     for some in np.array_split(images, -(-len(images) // 32)):
         # A copy: scenes must not be written to, and torch warns of such.
-        scores, offsets = model(to_input(some.copy()))
+        scores, offsets = model(to_input(some))
         for sure, moved in zip(scores.softmax(-1)[..., 1], offsets, strict=True):
             kept = sure.topk(min(MOST, len(sure))).indices
             kept = kept[sure[kept] > score]

@@ -127,7 +127,7 @@ def looks_at(
         alpha (n, steps, FRAMES), the texts read, and each word's `columns`.
     """
     quads = [torch.from_numpy(scenes.quads[number])]
-    features, _ = model(to_input(scenes.images[number : number + 1].copy()))
+    features, _ = model(to_input(scenes.images[number : number + 1]))
     looks = model.look(features, quads)
     texts = model.labels.decode(looks.logits.argmax(2))
     return looks.alpha, texts, columns(scenes.words[number : number + 1], quads)
