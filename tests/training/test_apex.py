@@ -9,6 +9,7 @@ import torch
 from apex_stand_ins import Apex
 from toys import CTC, RECIPE, toy_model, toy_trainer
 
+from ocrkit.models import MODEL_NAMES
 from ocrkit.training.engines import apex as engine_of_apex
 from ocrkit.training.engines import check_engine, make_engine
 from ocrkit.training.world import World
@@ -23,7 +24,7 @@ def install(monkeypatch):
     def install(*parts: str) -> Apex:
         for name in [name for name in sys.modules if name.split(".")[0] == "apex"]:
             monkeypatch.delitem(sys.modules, name)
-        apex = Apex(*parts)
+        apex = Apex(*parts, replace=monkeypatch.setattr)
         for name, module in apex.modules.items():
             monkeypatch.setitem(sys.modules, name, module)
         monkeypatch.setattr(engine_of_apex, "check_gpu", lambda device: None)
@@ -71,9 +72,42 @@ def test_a_run_of_2019_in_its_order(of_2019, name):
     _, told = of_2019.calls[0]
     assert told.opt_level == "O1"
     assert isinstance(told.optimizers, torch.optim.AdamW)
-    # Scaling by a power of two and back changes nothing: the steps are those of torch's engine.
-    native = toy_trainer(name, valid=None)
-    assert result.final_loss == pytest.approx(native.run().final_loss, abs=1e-5)
+    # Scaling by a power of two and back changes nothing: the steps are those of torch's engine,
+    # but for the rounding of fp16.
+    native = toy_trainer(name, valid=None, recipe=FP16)
+    assert result.final_loss == pytest.approx(native.run().final_loss, abs=0.02)
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_every_model_takes_fp16_steps(of_2019, name):
+    losses, gradients = [], []
+    for kind in ("apex", "native"):
+        trainer = toy_trainer(name, recipe=FP16, engine=kind)
+        engine = trainer.engine
+        trainer.model.to(memory_format=torch.contiguous_format)  # as Apex leaves it
+        with engine.autocast():
+            loss = trainer.task.loss(engine.model, 0)
+        engine.backward(loss / 256)  # 65,536 times the loss would overflow in some models
+        assert engine.step()
+        losses.append(loss.item())
+        gradients.append(torch.cat([p.grad.flatten() for p in trainer.model.parameters()]))
+    assert losses[0] == losses[1]
+    torch.testing.assert_close(*gradients)
+
+
+def test_torch_s_own_functions_stay(of_2019):
+    # What a later run of the same process calls, or a validation in fp32.
+    before = torch.nn.functional.conv2d, torch.mm, torch.Tensor.__matmul__
+    make_engine("apex", toy_model(CTC), FP16, CPU)
+    assert before == (torch.nn.functional.conv2d, torch.mm, torch.Tensor.__matmul__)
+
+
+def test_the_stand_in_fails_at_the_second_use_of_a_weight_as_apex_does(of_2019):
+    model = torch.nn.Linear(3, 3)
+    of_2019.modules["apex.amp"].initialize(model, torch.optim.AdamW(model.parameters()))
+    assert model(torch.rand(2, 3)).dtype == torch.float16
+    with pytest.raises(IndexError, match="tuple index out of range"):
+        model(torch.rand(2, 3))
 
 
 def test_several_processes_in_the_order_of_2019(of_2019, group):
@@ -112,11 +146,14 @@ def test_an_overflow_moves_nothing(of_2019):
 
 
 def test_the_loss_scale_is_saved_and_loaded(of_2019, tmp_path):
+    def lower(progress) -> None:
+        of_2019.scale = 2.0**10
+
     whole = toy_trainer(CTC, recipe=FP16, engine="apex")
-    whole.run()
+    whole.run(lower)
 
     def stop(progress) -> None:
-        of_2019.scale = 2.0**10
+        lower(progress)
         if progress.step == 5:
             raise KeyboardInterrupt
 

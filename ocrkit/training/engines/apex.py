@@ -15,6 +15,7 @@ import torch
 
 from ocrkit.errors import OcrkitError
 from ocrkit.training.engines.native import NativeEngine
+from ocrkit.training.precision import autocast
 from ocrkit.training.recipe import ADAMW, Recipe, adamw_groups, make_optimizer
 from ocrkit.training.world import ALONE, World
 
@@ -96,7 +97,10 @@ class AmpEngine:
     """The calls of 2019, in their order; attributes and methods as those of `NativeEngine`.
 
     Written against the documented signatures of Apex 25.04 and tested on stand-ins that enforce
-    them: no machine with this Apex was at hand.
+    them: no machine with this Apex was at hand. Apex scales the loss, skips what overflows and
+    averages the gradients; casting is left to torch's autocast, which has taken O1's lists over.
+    O1's own casts do not run on today's torch: they fail at the second use of a weight (RCNN's
+    iterations; NVIDIA/apex, issue 1227) and at an LSTM, and know no part that must stay fp32.
 
     Raises:
         OcrkitError: a precision or an option that `apex.amp` does not know.
@@ -113,7 +117,7 @@ class AmpEngine:
         compile: bool = False,
         sync_batch_norm: bool = False,
     ) -> None:
-        # O1 casts, function by function, what is safe in fp16; O0 leaves everything fp32.
+        # O1: fp16 where that is safe, and a loss scale that follows overflows. O0: all fp32.
         levels = {"fp32": "O0", "fp16": "O1", "auto": "O1"}
         if recipe.precision not in levels:
             raise OcrkitError(
@@ -122,21 +126,23 @@ class AmpEngine:
         if compile:
             raise OcrkitError("apex.amp and --compile do not go together: use --engine native")
         level = levels[recipe.precision]
-        self.amp, self.clip = amp, recipe.grad_clip
+        self.amp, self.clip, self.device = amp, recipe.grad_clip, device
         self.precision = "fp32" if level == "O0" else "fp16"
         model.to(device)
         if sync_batch_norm and world.size > 1:
             model = parallel.convert_syncbn_model(model)
         optimizer = make_optimizer(recipe, model)
-        model, self.optimizer = amp.initialize(model, optimizer, opt_level=level, verbosity=0)
+        model, self.optimizer = amp.initialize(
+            model, optimizer, opt_level=level, patch_torch_functions=False, verbosity=0
+        )
         self.plain = self.model = model
         if world.size > 1:
             # Delayed: all gradients at once, after the whole backward pass.
             self.model = parallel.DistributedDataParallel(model, delay_allreduce=True)
 
     def autocast(self) -> contextlib.AbstractContextManager:
-        """Nothing to enter: `amp.initialize` has patched torch's functions."""
-        return contextlib.nullcontext()
+        """The context of the forward pass and the loss."""
+        return autocast(self.precision, self.device)
 
     def backward(self, loss: torch.Tensor) -> None:
         """New gradients from a loss, averaged over the processes and scaled back."""
