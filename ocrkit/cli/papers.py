@@ -29,8 +29,8 @@ def papers(
 
     import torch
 
-    from ocrkit.papers.study import PAPERS, find_study, run_study, studies_of, time_again
-    from ocrkit.papers.tesseract_trial import write_trial
+    from ocrkit.papers.shared.study import PAPERS, find_study, run_study, studies_of, time_again
+    from ocrkit.papers.spotting.tesseract_trial import write_trial
     from ocrkit.progress import RunBar
 
     if times:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from ocrkit.papers import spotting
+from ocrkit.papers.spotting import spotter
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def fall() -> Callable[..., float]:
 @pytest.fixture
 def few_scenes(monkeypatch):
     """Two scenes of each kind to learn spotting from, and one to be judged and tested on."""
-    monkeypatch.setattr(spotting, "SCENES_IN", {"train": 2, "valid": 1, "test": 1})
-    spotting.spotting_scenes.cache_clear()
+    monkeypatch.setattr(spotter, "SCENES_IN", {"train": 2, "valid": 1, "test": 1})
+    spotter.spotting_scenes.cache_clear()
     yield
-    spotting.spotting_scenes.cache_clear()
+    spotter.spotting_scenes.cache_clear()

@@ -1,0 +1,1 @@
+"""What a word image says: CTC and CRNN, GRCNN, attention and FAN, MORAN, ASTER."""

@@ -1,0 +1,176 @@
+"""MORAN: every part of the image is moved to where the reader wants it, then read.
+
+Luo, Jin and Sun, "MORAN: A Multi-Object Rectified Attention Network for Scene Text Recognition"
+(Pattern Recognition 90, 2019).
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ocrkit.data.cache import to_input
+from ocrkit.models.recognizer import initialise
+from ocrkit.papers.recognition.attention import Reader
+from ocrkit.papers.recognition.bent_words import READ, Lessons, exam_words, small_copy
+from ocrkit.papers.recognition.word_readers import (
+    LONGEST,
+    RECIPE,
+    labels,
+    marks,
+    read_words,
+    word_study,
+)
+from ocrkit.training import Recipe
+from ocrkit.training.losses import training_loss
+
+# AdamW moves every weight by about the rate. The 144 behind an offset would throw it across the
+# image within a few steps, and the reader with it.
+GENTLE = 0.2
+# Where the curriculum's second and third stage begin, as shares of the steps.
+STAGES = (0.2, 0.22)
+
+
+def identity_grid(height: int, width: int) -> Tensor:
+    """Where each pixel's centre lies: (height, width, 2) as (x, y), -1 to 1 from edge to edge."""
+    y, x = ((2 * torch.arange(n) + 1) / n - 1 for n in (height, width))
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=2)
+
+
+def rectify(images: Tensor, offsets: Tensor, size: tuple[int, int]) -> Tensor:
+    """Sample each pixel of the result a little beside its place.
+
+    Args:
+        images: (B, C, H, W).
+        offsets: (B, 2, h, w), across and down, in halves of the image; corner to corner.
+        size: rows and columns of the result.
+
+    Returns:
+        (B, C, *size); gradients flow to images and offsets.
+    """
+    # offset' = resize(offset) + basic
+    fine = F.interpolate(offsets, size, mode="bilinear", align_corners=True)
+    grid = identity_grid(*size).to(fine) + fine.permute(0, 2, 3, 1)
+    # I'(i, j) = I(offset'(i, j)), between pixels bilinearly
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+class MORN(nn.Module):
+    """The rectification network: a coarse map of offsets, (B, 1, 64, 96) -> (B, 2, 3, 5).
+
+    Half the paper's channels, a quarter in the last; it decides on a small copy, where each offset
+    is drawn from most of the word. The last pooling takes the mean: a maximum, as in the other
+    layers, prefers one direction to its opposite. No geometry is built in: each offset is free.
+    """
+
+    def __init__(self, channels: tuple[int, ...] = (32, 64, 32, 16)) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 1
+        for index, after in enumerate(channels):
+            layers += [nn.MaxPool2d(2)] if index < 3 else []
+            layers += [
+                nn.Conv2d(before, after, 3, padding=1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(inplace=True),
+            ]
+            before = after
+        last = nn.Conv2d(before, 2, 3, padding=1)
+        self.layers = nn.Sequential(*layers, last)
+        initialise(self)
+        nn.init.zeros_(last.weight)  # at first nothing moves
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 1, H, W) -> offsets (B, 2, H / 16 - 1, W / 16 - 1), across and down, -1 to 1."""
+        # Ink is dark. As the smaller value it would be what pooling for the larger rubs out.
+        raw = self.layers(-small_copy(images))
+        # offset = tanh(mean over 2 x 2)
+        return torch.tanh(GENTLE * F.avg_pool2d(raw, 2, stride=1))
+
+
+class MORAN(nn.Module):
+    """MORN and an attention reader; without MORN (`rectifying` False) the reader alone."""
+
+    def __init__(self, classes: int, rectifying: bool) -> None:
+        super().__init__()
+        self.reader = Reader(classes, LONGEST, glance=True)
+        self.morn = MORN() if rectifying else None
+
+    def straight(self, images: Tensor) -> Tensor:
+        """What the reader gets: (B, 1, 64, 96) -> (B, 1, 32, 96)."""
+        # A bfloat16 keeps 8 bits: too coarse for a coordinate.
+        with torch.autocast(images.device.type, enabled=False):
+            if self.morn is not None:
+                return rectify(images, self.morn(images), READ)
+            return rectify(images, images.new_zeros(len(images), 2, 1, 1), READ)
+
+    def forward(self, images: Tensor, text: Tensor | None = None) -> Tensor:
+        """Images (B, 1, 64, 96) -> logits (B, 5, classes); as `Reader.forward`.
+
+        In training the decoder's looks are blurred by fractional pickup.
+        """
+        straight = self.straight(images)
+        if text is None:
+            return self.reader(straight)
+        frames = self.reader.frames(self.reader.features(straight))
+        return self.reader.head.look(frames, text, LONGEST + 1, pickup=self.training).logits
+
+
+class Curriculum:
+    """Learn to read in three stages.
+
+    1. The reader alone, on upright words. 2. The reader is frozen; MORN learns to make bent words
+    readable to it. 3. Both learn on. A reader without MORN sees the same images in the same order
+    and learns all the time.
+
+    Args:
+        images: bent ones to learn from; half as many upright ones.
+    """
+
+    def __init__(self, seed: int, recipe: Recipe, images: int = 6000) -> None:
+        self.steps, self.lessons = recipe.steps, Lessons(seed, recipe, images, STAGES[0])
+
+    def stage(self, step: int) -> int:
+        """1, 2 or 3, from the step number (from 0)."""
+        return 1 + sum(step >= round(share * self.steps) for share in STAGES)
+
+    def loss(self, model: MORAN, step: int) -> Tensor:
+        """Cross-entropy of this step's batch, with the stage's parts learning."""
+        if model.morn is not None:
+            stage = self.stage(step)
+            model.morn.requires_grad_(stage > 1)
+            model.reader.requires_grad_(stage != 2)
+            model.reader.train(stage != 2)  # frozen, its norms keep their counts
+        batch = self.lessons[step]
+        device = next(model.parameters()).device
+        return training_loss(model, labels(), to_input(batch.pixels).to(device), batch.texts)
+
+    def judge(self, model: MORAN) -> dict[str, float]:
+        """Accuracy and character error rate (percent) on bent words."""
+        judged = marks(read_words(model, self.lessons.valid), self.lessons.valid)
+        return {f"valid_{name}": judged[name] for name in ("accuracy", "cer")}
+
+
+def examine(model: MORAN) -> dict[str, float]:
+    """Accuracy on bent words, with its interval, and on upright ones (percent)."""
+    bent, upright = exam_words(), exam_words("upright")
+    return {
+        **marks(read_words(model, bent), bent),
+        "upright_accuracy": marks(read_words(model, upright), upright)["accuracy"],
+    }
+
+
+# Free offsets are learnt slowly: half as many steps again as the other readers take.
+STUDIES = {
+    name: word_study(
+        name,
+        partial(MORAN, rectifying=rectifying),
+        Curriculum,
+        examine,
+        exam_words,
+        replace(RECIPE, steps=4500, validate_every=450),
+    )
+    for name, rectifying in (("moran", True), ("moran-plain", False))
+}

@@ -1,0 +1,1 @@
+"""Finding and reading in one: FOTS, the end-to-end TextSpotter, and the engine Tesseract."""
