@@ -11,7 +11,7 @@ from ocrkit.papers.shared.table import IN_THE_GRID, METRICS, comparison, in_the_
 from ocrkit.published import model_names
 from ocrkit.report.text import MISSING, display
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
 
 
 def leave(folder, study: str, seed: int, **scores: float) -> None:
