@@ -5,9 +5,10 @@ WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/ready
 BENCH ?= runs/bench.json
+DEVICE ?= cpu
 TRDG := .venv-trdg/ready
 
-.PHONY: help env reproduce test lint lab notebooks bench fonts promote clean
+.PHONY: help env reproduce test lint lab notebooks bench performance fonts promote clean
 
 help:
 	@echo "make reproduce           generate, train the 24 mini models, print the tables (about an hour)"
@@ -16,6 +17,7 @@ help:
 	@echo "make lab                 JupyterLab on the notebooks"
 	@echo "make notebooks           run every notebook again and save it with its outputs"
 	@echo "make bench               how fast it is beside today's tools (minutes; on an idle machine)"
+	@echo "make performance         all 24 models beside plain fp32 and the machine's ceilings (twenty minutes)"
 	@echo "make fonts               more Korean fonts from the system's packages (Debian, Ubuntu)"
 	@echo "make promote             for keepers: make runs/PRESET the committed reference run"
 
@@ -47,11 +49,14 @@ notebooks: env
 	$(BIN)/ocrkit notebooks
 
 bench: env $(TRDG)
-	$(BIN)/ocrkit bench --out $(BENCH)
+	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
+
+performance: env
+	$(BIN)/python tests/benchmarks/performance.py $(DEVICE)
 
 # TRDG wants older libraries than ours, so it gets a folder of its own. Where it cannot be
 # installed, the bench says so and measures our side alone.
-$(TRDG): ocrkit/bench/trdg.txt
+$(TRDG): tests/benchmarks/trdg.txt
 	-$(PYTHON) -m venv .venv-trdg \
 	  && .venv-trdg/bin/pip install --quiet --requirement $< \
 	  && .venv-trdg/bin/pip install --quiet --no-deps trdg==1.8.0 \

@@ -45,7 +45,7 @@ def test_milliseconds_are_those_of_one_image(monkeypatch):
 def test_a_gpu_is_waited_for_and_a_processor_is_not(monkeypatch):
     waited = []
     monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
-    latency._wait(torch.device("cpu"))
+    latency.call_times(lambda number: None, repeats=2, warmup=1)
     assert waited == []
-    latency._wait(torch.device("cuda:1"))
-    assert waited == [torch.device("cuda:1")]
+    latency.call_times(lambda number: None, repeats=2, warmup=1, device="cuda:1")
+    assert waited == ["cuda:1"] * 6

@@ -3,11 +3,11 @@
 import sys
 
 # Each module adds its commands to `app`, in the order of the help.
-from ocrkit.cli import about, bench, data, papers, runs, use
+from ocrkit.cli import about, data, papers, runs, use
 from ocrkit.cli.base import app, complain, err
 from ocrkit.errors import OcrkitError
 
-__all__ = ["about", "app", "bench", "data", "main", "papers", "runs", "use"]
+__all__ = ["about", "app", "data", "main", "papers", "runs", "use"]
 
 
 def main() -> None:

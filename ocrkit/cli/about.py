@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ocrkit.cli.base import PresetName, app, console
+from ocrkit.cli.base import app, console
 from ocrkit.errors import OcrkitError
 
 
@@ -47,38 +47,6 @@ def models(
         sys.stdout.write(frame.to_csv(index=False))
     else:
         to_rich(frame, f"The 24 models, {classes} classes", console)
-
-
-@app.command()
-def plan(
-    preset: PresetName = "paper-v2",
-    recipe: Annotated[
-        str | None, typer.Option(help="2019 or fast, instead of the preset's")
-    ] = "fast",
-    machine: Annotated[str, typer.Option(help="P40, T4, V100, 4090, A100, H100 or H200")] = "H200",
-    share: Annotated[
-        float | None,
-        typer.Option(help="part of the ceiling reached, 0 to 1 [default: the author's of 2019]"),
-    ] = None,
-) -> None:
-    """Say how many hours a preset's models would take on a machine that is not here.
-
-    Operations and bytes are counted; the machine's ceilings are its maker's.
-    """
-    from ocrkit.experiments.budget import AUTHOR, MACHINES, budget
-    from ocrkit.experiments.presets import get_preset
-    from ocrkit.report.text import to_rich
-    from ocrkit.training.recipe import find_recipe
-
-    chosen = find_recipe(recipe) if recipe else None
-    with console.status("counting"):
-        table = budget(get_preset(preset), chosen, machine, share)
-        reached = AUTHOR.share() if share is None else share
-    to_rich(table, f"{preset} on one {MACHINES[machine].name}", console)
-    console.print(
-        f"All {len(table)}: {table['pflops'].sum():,.0f} PFLOP; {table['least_hours'].sum():.1f} h "
-        f"at the ceiling, {table['expected_hours'].sum():.1f} h at {100 * reached:.0f} % of it."
-    )
 
 
 @app.command()

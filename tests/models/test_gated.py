@@ -2,10 +2,10 @@
 
 import copy
 
+import plain
 import pytest
 import torch
 
-from ocrkit.bench import plain
 from ocrkit.models.gated import GRCL
 
 

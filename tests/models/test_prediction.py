@@ -1,10 +1,10 @@
 """The attention decoder against LSTMCell and one-hot vectors; its early stop."""
 
+import plain
 import pytest
 import torch
 from torch.nn import functional as F
 
-from ocrkit.bench import plain
 from ocrkit.errors import OcrkitError
 from ocrkit.models import Recognizer
 from ocrkit.models.prediction import Attention, attention_maps

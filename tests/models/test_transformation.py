@@ -2,11 +2,11 @@
 
 import math
 
+import plain
 import pytest
 import torch
 from torch.nn import functional as F
 
-from ocrkit.bench import plain
 from ocrkit.models.transformation import TPS, pixel_centres, start_fiducials, target_fiducials
 
 

@@ -4,8 +4,8 @@ from math import prod
 
 import pytest
 import torch
+from cost import Cost, count
 
-from ocrkit.cost import Cost, reading_cost, training_cost
 from ocrkit.models import Recognizer
 
 SMALL = {"classes": 41, "image_width": 64, "max_length": 4, "width": 0.25}
@@ -35,20 +35,20 @@ def by_hand(name: str) -> int:
 
 @pytest.mark.parametrize("name", ["None-VGG-None-CTC", "None-RCNN-BiLSTM-CTC"])
 def test_reading_is_counted_as_by_hand(name):
-    assert reading_cost(name, **SMALL).flops == pytest.approx(by_hand(name), rel=1e-3)
+    assert count(name, False, **SMALL).flops == pytest.approx(by_hand(name), rel=1e-3)
 
 
 def test_training_is_three_forward_passes_less_one_input():
-    forward, both = (f("None-VGG-None-CTC", **SMALL).flops for f in (reading_cost, training_cost))
+    forward, both = (count("None-VGG-None-CTC", t, **SMALL).flops for t in (False, True))
     # The image itself needs no gradient: the first convolution goes back once, not twice.
     first = 2 * 32 * 64 * 16 * 9
     assert both == pytest.approx(3 * forward - first, rel=0.01)
 
 
 def test_what_a_stage_adds():
-    plain = training_cost("None-VGG-None-CTC", **SMALL)
+    plain = count("None-VGG-None-CTC", True, **SMALL)
     for name in ("TPS-VGG-None-CTC", "None-VGG-BiLSTM-CTC", "None-VGG-None-Attn"):
-        richer = training_cost(name, **SMALL)
+        richer = count(name, True, **SMALL)
         assert richer.flops > plain.flops
         assert richer.image_bytes > plain.image_bytes
         assert richer.batch_bytes > plain.batch_bytes
@@ -57,7 +57,7 @@ def test_what_a_stage_adds():
 def test_the_weights_are_read_once_a_batch():
     model = Recognizer("None-VGG-None-CTC", classes=41, image_width=64, width=0.25)
     weights = 4 * sum(p.numel() for p in model.parameters())
-    cost = reading_cost("None-VGG-None-CTC", **SMALL)
+    cost = count("None-VGG-None-CTC", False, **SMALL)
     assert weights <= cost.batch_bytes < 1.2 * weights
 
 

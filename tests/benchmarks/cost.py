@@ -1,14 +1,13 @@
-"""What one training step costs in arithmetic: floating-point operations and bytes moved.
+"""What a step or a reading costs in arithmetic: floating-point operations and bytes moved.
 
-Counted from the operations that torch really calls, one image at a time: nothing is measured, so
-the numbers are the same on every machine. Against a machine's measured or printed ceilings they say
-how fast a step could be (the roofline of Williams et al., CACM 2009).
+Counted from the operations that torch really calls: nothing is measured, so the numbers are the
+same on every machine. Against a machine's ceilings they say how fast a step could be at most (the
+roofline of Williams et al., CACM 2009).
 """
 
-from dataclasses import dataclass
 from functools import cache
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,16 +28,10 @@ _FREE = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Cost:
-    """The arithmetic of a batch of images.
+class Cost(NamedTuple):
+    """FLOP an image (a multiply and an add are two), bytes an image, and bytes a batch (weights).
 
-    Attributes:
-        flops: floating-point operations an image; a multiply and an add count as two.
-        image_bytes: read and written for each image, by every operation, at float32.
-        batch_bytes: the same for each batch, however many images are in it: the weights.
-
-    Bytes are counted as if nothing stayed in a cache and no two operations were fused: an upper
+    Bytes are float32's, as if nothing stayed in a cache and no operations were fused: an upper
     bound.
     """
 
@@ -53,52 +46,28 @@ class Cost:
 
 
 @cache
-def training_cost(
-    model: str, classes: int = 973, image_width: int = 400, max_length: int = 50, width: float = 1.0
-) -> Cost:
-    """Forward and backward in training, without the optimiser.
+def count(
+    name: str, training: bool, classes: int = 973, image_width: int = 400, max_length: int = 50,
+    width: float = 1.0,
+) -> Cost:  # fmt: skip
+    """Forward, attention writing all its characters; in training backward too, no optimiser.
 
-    Args:
-        model: a name of the grid.
-        classes: of a CTC model; attention has one more.
-        max_length: characters that attention writes, [s] comes on top.
-        width: multiplier of the channels.
+    classes: of a CTC model; attention has one more. width: multiplier of the channels.
     """
-    return _count(model, classes, image_width, max_length, width, training=True)
-
-
-@cache
-def reading_cost(
-    model: str, classes: int = 973, image_width: int = 400, max_length: int = 50, width: float = 1.0
-) -> Cost:
-    """Forward, attention writing all its characters. Arguments as `training_cost`."""
-    return _count(model, classes, image_width, max_length, width, training=False)
-
-
-def _count(
-    name: str, classes: int, image_width: int, max_length: int, width: float, training: bool
-) -> Cost:
     attention = name.endswith("-Attn")
-    model = Recognizer(
-        name,
-        classes=classes + attention,
-        image_width=image_width,
-        max_length=max_length,
-        width=width,
-    ).train(training)
+    size = {"image_width": image_width, "max_length": max_length, "width": width}
+    model = Recognizer(name, classes=classes + attention, **size).train(training)
     # Bytes grow in a straight line with the batch; two points tell its slope and its start.
-    small, large = (_run(model, size, image_width, attention and max_length) for size in (2, 4))
-    image_bytes = (large[1] - small[1]) / 2
-    return Cost(large[0] / 4, image_bytes, small[1] - 2 * image_bytes)
+    (_, small), (flops, large) = (run(model, batch) for batch in (2, 4))
+    image_bytes = (large - small) / 2
+    return Cost(flops / 4, image_bytes, small - 2 * image_bytes)
 
 
-def _run(
-    model: torch.nn.Module, batch: int, image_width: int, attention_length: int
-) -> tuple[int, int]:
-    """Operations and bytes of one batch."""
+def run(model: Recognizer, batch: int) -> tuple[int, int]:
+    """Operations and bytes of one batch of a model."""
     model.zero_grad()  # a gradient that is there already would be added to
-    images = torch.zeros(batch, 1, 32, image_width)
-    text = torch.full((batch, attention_length + 1), GO) if attention_length else None
+    images = torch.zeros(batch, 1, 32, model.image_width)
+    text = torch.full((batch, model.max_length + 1), GO) if model.name.endswith("Attn") else None
     # An LSTM's layer is one operation that torch's counter does not know.
     known = {
         _ops.mkldnn_rnn_layer: _lstm_flops,
