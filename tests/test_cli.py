@@ -20,8 +20,8 @@ from ocrkit.synth import Generation, find_fonts, samples
 
 GOLDEN = Path(__file__).parent / "golden" / "parameters_24.csv"
 COMMANDS = (
-    *("doctor", "models", "plan", "generate", "sweep", "train", "evaluate", "report", "promote"),
-    *("read", "notebooks", "pack", "diagnose", "bench", "performance", "papers"),
+    *("doctor", "models", "generate", "sweep", "train", "evaluate", "report", "promote"),
+    *("read", "notebooks", "pack", "diagnose", "papers"),
 )
 MODEL = "None-VGG-None-CTC"
 
@@ -240,14 +240,6 @@ def test_report_tells_the_claims_and_answers_the_reviewers(here, ocrkit, tmp_pat
     assert code == 0
     assert "holds only when" in text
     assert "A clearer comparison with existing OCR models" in text
-
-
-def test_plan_tells_hours(ocrkit):
-    code, said, _ = ocrkit("plan", "-p", "mix", "--machine", "P40", "--share", "0.5")
-    assert code == 0
-    assert "TPS-VGG-BiLSTM-CTC" in said
-    assert "All 4:" in said
-    assert "50 % of it" in said
 
 
 def test_report_and_promote_without_a_run(complains, tmp_path, monkeypatch):
