@@ -1,4 +1,4 @@
-"""Worker processes: what each does first."""
+"""Worker processes: Ctrl-C and the death of their parent."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -8,17 +8,17 @@ import threading
 
 
 def start_worker() -> None:
-    """Leave Ctrl-C to the process that started this worker, and end when that one is gone.
+    """A worker's initialiser: ignore Ctrl-C, which the parent handles, and exit with the parent.
 
-    A parent that is killed cannot end its workers: they would go on, for hours, beside the run
+    A parent that is killed cannot end its workers: they would train on for hours beside the run
     that was started in their place.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()
 
 
-def _end_with(sentinel: int) -> None:
+def _exit_with(sentinel: int) -> None:
     multiprocessing.connection.wait([sentinel])
-    os._exit(1)  # at once: what is half written lies under a temporary name
+    os._exit(1)  # at once; unfinished files have temporary names

@@ -1,4 +1,4 @@
-"""Where the small committed files (word lists, the paper's record, results) are found."""
+"""Paths of the small committed files: word lists, the paper's record, results."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from ocrkit.errors import OcrkitError
 
 _PACKAGE = Path(__file__).resolve().parent
 # In a clone the files lie in data/ beside the package; a wheel carries them inside it.
-_PLACES = (_PACKAGE.parent / "data", _PACKAGE / "_data")
+_ROOTS = (_PACKAGE.parent / "data", _PACKAGE / "_data")
 
 
 def resource(*parts: str) -> Path:
@@ -16,10 +16,10 @@ def resource(*parts: str) -> Path:
         parts: path below `data/`, such as `"published", "charset_972.txt"`.
 
     Raises:
-        OcrkitError: the file is in neither place.
+        OcrkitError: the file is in neither.
     """
-    for place in _PLACES:
-        path = place.joinpath(*parts)
+    for root in _ROOTS:
+        path = root.joinpath(*parts)
         if path.exists():
             return path
     name = "/".join(parts)

@@ -21,6 +21,6 @@ def test_a_wheel_carries_what_no_clone_has(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         (folder / "a.txt").write_text(text)
     (wheel / "b.txt").write_text("wheel")
-    monkeypatch.setattr(ocrkit.resources, "_PLACES", (clone, wheel))
+    monkeypatch.setattr(ocrkit.resources, "_ROOTS", (clone, wheel))
     assert resource("a.txt").read_text() == "clone"
     assert resource("b.txt").read_text() == "wheel"

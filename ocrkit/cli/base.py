@@ -100,10 +100,10 @@ def place(on: str, workers: int) -> Iterator[None]:
 @contextlib.contextmanager
 def resumable() -> Iterator[None]:
     """Within the block a SIGTERM lets the training save, and ends the command with code 75."""
-    from ocrkit.training.interruption import Interrupted, sigterm_saves
+    from ocrkit.training.interruption import Interrupted, save_on_sigterm
 
     try:
-        with sigterm_saves():
+        with save_on_sigterm():
             yield
     except Interrupted as end:
         if not console.quiet:

@@ -42,7 +42,7 @@ from ocrkit.errors import OcrkitError
 if TYPE_CHECKING:
     from ocrkit.experiments.grid import Run
     from ocrkit.experiments.presets import Preset
-    from ocrkit.training.world import World
+    from ocrkit.training.distributed import World
 
 
 @app.command()
@@ -73,16 +73,16 @@ def sweep(
     from ocrkit.experiments import cluster_sweep, runner
     from ocrkit.experiments.grid import grid
     from ocrkit.experiments.presets import get_preset
+    from ocrkit.training.distributed import world_from_env
     from ocrkit.training.precision import find_device
     from ocrkit.training.recipe import find_recipe
-    from ocrkit.training.world import find_world
 
     runs = grid(tuple(model or get_preset(preset).models), tuple(seed or (1,)))
     if on == "here":
         find_device(device)  # before any image is drawn
         if (cpus, gpus) != (1, None):
             raise OcrkitError("--cpus and --gpus are for --on ray: here, choose --workers")
-    if find_world().size > 1:
+    if world_from_env().size > 1:
         raise OcrkitError("a sweep starts its own processes (--workers): leave torchrun out")
     with place(on, workers):
         chosen, images = prepared(preset, data, workers, on=on)
@@ -182,11 +182,11 @@ def train(
     from ocrkit.experiments.grid import grid
     from ocrkit.experiments.together import run_together
     from ocrkit.progress import RunBar
+    from ocrkit.training.distributed import process_group, world_from_env
     from ocrkit.training.engines import check_engine
     from ocrkit.training.precision import find_device, resolve_precision
-    from ocrkit.training.world import find_world, process_group
 
-    world = find_world()
+    world = world_from_env()
     console.quiet = not world.is_main
     device = world.device(device)
     # Before anything costs time.
@@ -217,7 +217,7 @@ def train(
             )
         return
     with process_group(world, device):
-        chosen, images = world.from_main(lambda: prepared(preset, data, world.size))
+        chosen, images = world.broadcast_from_main(lambda: prepared(preset, data, world.size))
         chosen = _changed(chosen, unfit_limit, precision)
         folder = out or Path("runs") / chosen.name
         if world.size > 1:
@@ -262,7 +262,7 @@ def _train_own(
         return chosen
 
     recipe = replace(OWN_RECIPE, **{key: value for key, value in changes.items() if value})
-    settings["charset"] = world.from_main(examined)
+    settings["charset"] = world.broadcast_from_main(examined)
     with resumable(), RunBar(console, model) as bar:
         checkpoint = train_own(
             sets, valid, model, recipe=recipe, watch=bar.watch, world=world, **settings

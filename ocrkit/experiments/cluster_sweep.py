@@ -26,7 +26,7 @@ from ocrkit.experiments.runner import Event, Watch, check_folder, is_done, run_o
 from ocrkit.experiments.setup import decode_all
 from ocrkit.files import read_json
 from ocrkit.training import Progress
-from ocrkit.training.interruption import Interrupted, sigterm_saves, stop_asked
+from ocrkit.training.interruption import Interrupted, save_on_sigterm, stop_requested
 
 LOSSES = 10  # how often a run may lose its worker before it is given up
 PATIENCE = 60  # seconds that the runs under way have to save in when they are stopped
@@ -121,7 +121,7 @@ def sweep(
                 if read_row(folder, run) != row:  # a shared disk may be slow to show it here
                     write_row(folder, run, row)
                 watch(Event(run, row={k: v for k, v in row.items() if k != "history"}))
-            if jobs and stop_asked():
+            if jobs and stop_requested():
                 raise Interrupted
     finally:
         if jobs:
@@ -222,7 +222,7 @@ def _train(
             answer = board.tell.remote(event).future()
 
     try:
-        with sigterm_saves():
+        with save_on_sigterm():
             return run_one(preset, data, run, folder, device, watch, **settings)
     except Interrupted:
         if not stopped:  # this machine alone is taken away: go on from here on another

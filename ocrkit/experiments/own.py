@@ -20,9 +20,9 @@ from ocrkit.labels import charset_of
 from ocrkit.models import Recognizer, load_checkpoint, parse_name, save_checkpoint
 from ocrkit.synth.words import common_syllables, read_words
 from ocrkit.training import RECIPES, Progress, Recipe, Trainer
+from ocrkit.training.distributed import ALONE, World
 from ocrkit.training.losses import make_converter
 from ocrkit.training.precision import find_device
-from ocrkit.training.world import ALONE, World
 
 # For a quarter-width model on a laptop; what is larger wants more steps and larger batches.
 OWN_RECIPE = replace(RECIPES["fast"], name="own", steps=6000, batch_size=32, validate_every=500)
@@ -141,7 +141,7 @@ def train_own(
         image_width=image_width,
         width=width,
     )
-    with world.main_first():  # which decodes; the others find it done
+    with world.main_process_first():  # which decodes; the others find it done
         pixels = [load_pixels(images, image_width) for images in train]
         valid_pixels = load_pixels(valid, image_width) if valid else None
     trainer = Trainer(

@@ -32,7 +32,7 @@ from ocrkit.latency import measure_latency
 from ocrkit.models import load_checkpoint, parse_name, save_checkpoint
 from ocrkit.processes import start_worker
 from ocrkit.training import Progress
-from ocrkit.training.interruption import Interrupted, sigterm_saves, stop_asked
+from ocrkit.training.interruption import Interrupted, save_on_sigterm, stop_requested
 from ocrkit.training.precision import find_device
 
 LATENCY_BATCH = 32
@@ -216,10 +216,10 @@ def sweep(
             _tell(events, watch)
             for job in done:
                 job.result()
-            if waiting and stop_asked():
+            if waiting and stop_requested():
                 raise Interrupted
     except BrokenProcessPool:
-        if stop_asked():  # a worker that was told as well has saved, and is gone
+        if stop_requested():  # a worker that was told as well has saved, and is gone
             raise Interrupted from None
         raise OcrkitError(
             "a training process was ended from outside (out of memory?): start again, "
@@ -265,7 +265,7 @@ def _job(
             tell(Event(run, progress.step, progress.steps, progress.valid_accuracy))
 
     # A SIGTERM ends this worker once its run is saved: it must not wait for more work.
-    with sigterm_saves(), contextlib.suppress(Interrupted):
+    with save_on_sigterm(), contextlib.suppress(Interrupted):
         row = run_one(preset, data, run, folder, device, watch, **settings)
         tell(Event(run, row={k: v for k, v in row.items() if k != "history"}))
 

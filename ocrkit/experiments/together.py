@@ -11,7 +11,7 @@ from ocrkit.experiments.results import read_row
 from ocrkit.experiments.runner import check_folder, is_done, run_one
 from ocrkit.experiments.setup import decode_all, state_folder, train_run
 from ocrkit.training import Progress
-from ocrkit.training.world import World
+from ocrkit.training.distributed import World
 
 
 def run_together(
@@ -42,7 +42,7 @@ def run_together(
         decode_all(preset, data)
         return read_row(folder, run)
 
-    row = world.from_main(begin)
+    row = world.broadcast_from_main(begin)
     if is_done(row):
         return row if world.is_main else None
     settings["world"] = world

@@ -1,4 +1,4 @@
-"""SIGTERM, with which a cluster takes a machine back: the run under way saves, then it ends."""
+"""SIGTERM, by which a cluster reclaims a machine: the running training saves, then ends."""
 
 import contextlib
 import os
@@ -6,44 +6,44 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
-# EX_TEMPFAIL of sysexits.h: not done, try again. A scheduler can be told to start again on it.
-RESUMABLE = 75
+# EX_TEMPFAIL of sysexits.h: not done, try again. Schedulers can requeue a job on it.
+EXIT_RESUMABLE = 75
 
 
 class Interrupted(SystemExit):
-    """A training was told to stop and has saved. Not caught, it ends the process with code 75."""
+    """A training has saved on SIGTERM. Not caught, it ends the process with exit code 75."""
 
-    def __init__(self, code: int = RESUMABLE) -> None:
+    def __init__(self, code: int = EXIT_RESUMABLE) -> None:
         super().__init__(code)
 
 
-_asked = False
+_requested = False
 
 
-def stop_asked() -> bool:
-    """Has a SIGTERM come within `sigterm_saves`?"""
-    return _asked
+def stop_requested() -> bool:
+    """Has a SIGTERM arrived within `save_on_sigterm`?"""
+    return _requested
 
 
-def _note(number: int, frame: FrameType | None) -> None:
-    global _asked
-    _asked = True
+def _handle(number: int, frame: FrameType | None) -> None:
+    global _requested
+    _requested = True
 
 
 @contextlib.contextmanager
-def sigterm_saves() -> Iterator[None]:
-    """Within the block SIGTERM ends no process: its training saves and raises `Interrupted`.
+def save_on_sigterm() -> Iterator[None]:
+    """Within the block SIGTERM does not end the process: its training saves and raises Interrupted.
 
-    A SIGTERM to which nothing in the block has answered is delivered after it.
+    A SIGTERM that no training in the block has handled is delivered after the block.
     """
-    global _asked
-    before = signal.signal(signal.SIGTERM, _note)
-    unanswered = False
+    global _requested
+    before = signal.signal(signal.SIGTERM, _handle)
+    unhandled = False
     try:
         yield
-        unanswered = _asked
+        unhandled = _requested
     finally:
         signal.signal(signal.SIGTERM, before)
-        _asked = False
-        if unanswered:
+        _requested = False
+        if unhandled:
             os.kill(os.getpid(), signal.SIGTERM)

@@ -17,10 +17,10 @@ import torch
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file
 from ocrkit.training.checkpoint import load_state, random_state, save_state, set_random_state
+from ocrkit.training.distributed import ALONE, World, translate_distributed_errors
 from ocrkit.training.engines import make_engine
-from ocrkit.training.interruption import Interrupted, stop_asked
+from ocrkit.training.interruption import Interrupted, stop_requested
 from ocrkit.training.recipe import Recipe, make_schedule
-from ocrkit.training.world import ALONE, World, told_of_lost_peers
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Loop:
                 another process was lost.
             Interrupted: a SIGTERM came (where it is heeded), and the run is saved.
         """
-        with told_of_lost_peers(self.world):
+        with translate_distributed_errors(self.world):
             self._resume()
             self._go_on(watch)
         return TrainingResult(
@@ -153,7 +153,7 @@ class Loop:
                     self._save()
                     saved = now
             if self.stopping and not last:
-                self.world.wait()  # nobody leaves before rank 0 has saved
+                self.world.barrier()  # nobody leaves before rank 0 has saved
                 raise Interrupted
 
     def _one_step(self) -> None:
@@ -166,7 +166,7 @@ class Loop:
         self.step += 1
         # Reading the loss waits for a GPU; every tenth step is often enough to notice a NaN.
         if self.device.type == "cpu" or self.step % 10 == 0 or self.step == self.recipe.steps:
-            self.loss, asked = self.world.mean(loss.item(), float(stop_asked()))
+            self.loss, asked = self.world.mean(loss.item(), float(stop_requested()))
             self.stopping = asked > 0  # by any of them
             if not math.isfinite(self.loss):
                 raise OcrkitError(
@@ -219,7 +219,7 @@ class Loop:
         if not self.folder:
             return
         # Rank 0's, sent to all: they go on from the same one, even where they share no disk.
-        state = self.world.from_main(lambda: load_state(self.folder))
+        state = self.world.broadcast_from_main(lambda: load_state(self.folder))
         if state is None:
             return
         ours, theirs = self.identity, state["identity"]

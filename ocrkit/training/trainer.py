@@ -8,11 +8,11 @@ import torch
 from ocrkit.data.batches import Batches
 from ocrkit.data.cache import Pixels, to_input
 from ocrkit.metrics import score
+from ocrkit.training.distributed import ALONE, World
 from ocrkit.training.loop import Loop
 from ocrkit.training.losses import Converter, check_labels, training_loss, weight_of_part
 from ocrkit.training.predict import read_all
 from ocrkit.training.recipe import Recipe
-from ocrkit.training.world import ALONE, World
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from ocrkit.experiments.results import read_row, row_path
 from ocrkit.experiments.runner import Event, is_done, run_one
 from ocrkit.experiments.setup import state_folder
 from ocrkit.training.checkpoint import load_state
-from ocrkit.training.interruption import Interrupted, sigterm_saves
+from ocrkit.training.interruption import Interrupted, save_on_sigterm
 
 CTC, ATTN = Run("None-VGG-None-CTC", 1), Run("TPS-VGG-None-Attn", 1)
 PATIENCE = 120  # seconds after which what does not come has failed
@@ -203,7 +203,7 @@ def test_a_sweep_told_to_stop_saves_what_is_under_way(address, long, data, tmp_p
         if event.step >= 20:
             signal.raise_signal(signal.SIGTERM)
 
-    with pytest.raises(Interrupted), sigterm_saves():
+    with pytest.raises(Interrupted), save_on_sigterm():
         sweep(long, data, runs, tmp_path, watch=watch)
     saved = {run: load_state(state_folder(tmp_path, run)) for run in runs}
     assert begun

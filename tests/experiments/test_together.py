@@ -13,8 +13,8 @@ from ocrkit.experiments.runner import is_done, run_one, sweep
 from ocrkit.experiments.setup import state_folder
 from ocrkit.experiments.together import run_together
 from ocrkit.training.checkpoint import load_state
-from ocrkit.training.interruption import Interrupted, sigterm_saves
-from ocrkit.training.world import ALONE
+from ocrkit.training.distributed import ALONE
+from ocrkit.training.interruption import Interrupted, save_on_sigterm
 
 CTC = Run("None-VGG-None-CTC", 1)
 
@@ -54,7 +54,7 @@ def test_a_sweep_that_gets_a_sigterm_saves_its_runs(tiny, data, tmp_path):
             os.kill(os.getpid(), signal.SIGTERM)
         told.append(event.step)
 
-    with pytest.raises(Interrupted) as end, sigterm_saves():
+    with pytest.raises(Interrupted) as end, save_on_sigterm():
         sweep(preset, data, [CTC], tmp_path, workers=1, watch=watch)
     assert end.value.code == 75
     assert multiprocessing.active_children() == []

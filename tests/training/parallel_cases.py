@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from toys import RECIPE, toy_model, toy_trainer
 
-from ocrkit.training.world import ALONE, World
+from ocrkit.training.distributed import ALONE, World
 
 # Name of the case: the model, and how wide its numbers are. ResNet's 29 norms in a row magnify the
 # last digit of a float32 within ten steps, in one process as in two; in float64 nothing is left.

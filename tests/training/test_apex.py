@@ -10,9 +10,9 @@ from apex_stand_ins import Apex
 from toys import CTC, RECIPE, toy_model, toy_trainer
 
 from ocrkit.models import MODEL_NAMES
+from ocrkit.training.distributed import World
 from ocrkit.training.engines import apex as engine_of_apex
 from ocrkit.training.engines import check_engine, make_engine
-from ocrkit.training.world import World
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 

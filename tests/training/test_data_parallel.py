@@ -14,8 +14,8 @@ from toys import CTC, RECIPE, pixels, toy_model, toy_trainer
 from ocrkit.data.batches import Batches
 from ocrkit.data.cache import to_input
 from ocrkit.models import MODEL_NAMES
+from ocrkit.training.distributed import World
 from ocrkit.training.losses import training_loss
-from ocrkit.training.world import World
 
 HERE = Path(__file__).parent
 

@@ -8,7 +8,7 @@ import torch
 from toys import CTC, toy_trainer
 
 from ocrkit.training.checkpoint import load_state
-from ocrkit.training.interruption import Interrupted, sigterm_saves, stop_asked
+from ocrkit.training.interruption import Interrupted, save_on_sigterm, stop_requested
 
 
 def terminate() -> None:
@@ -32,13 +32,13 @@ def test_a_sigterm_saves_and_the_run_goes_on(tmp_path, delivered):
         if progress.step == 3:
             terminate()
 
-    with pytest.raises(Interrupted) as end, sigterm_saves():
+    with pytest.raises(Interrupted) as end, save_on_sigterm():
         toy_trainer(CTC, tmp_path, save_every=3600).run(watch)
     assert end.value.code == 75
     # Told while step 3 was under way, it is heard after the next: the latest that is saved.
     assert load_state(tmp_path)["step"] == 4
     assert delivered == []
-    assert not stop_asked()
+    assert not stop_requested()
     trainer, steps = toy_trainer(CTC, tmp_path), []
     trainer.run(lambda progress: steps.append(progress.step))
     assert steps == [5, 6, 7, 8]
@@ -51,7 +51,7 @@ def test_a_run_that_ends_with_the_step_under_way_has_ended(tmp_path, delivered):
         if progress.step == 7:
             terminate()
 
-    with sigterm_saves():
+    with save_on_sigterm():
         assert toy_trainer(CTC, tmp_path).run(watch).steps == 8
         assert delivered == []
     assert delivered == ["SIGTERM"]  # for whoever comes after the training
@@ -67,10 +67,10 @@ def test_an_error_is_not_hidden_by_a_sigterm(delivered):
         terminate()
         raise ValueError("first")
 
-    with pytest.raises(ValueError, match="first"), sigterm_saves():
+    with pytest.raises(ValueError, match="first"), save_on_sigterm():
         toy_trainer(CTC).run(fails)
     assert delivered == []
-    assert not stop_asked()
+    assert not stop_requested()
 
 
 def test_not_caught_it_ends_a_process_with_75():

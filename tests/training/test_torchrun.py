@@ -149,7 +149,7 @@ def test_a_preset_on_two_processes(trained, tmp_path):
 def test_told_to_stop_a_command_ends_with_75(sets, tmp_path, ocrkit, monkeypatch):
     monkeypatch.chdir(tmp_path)
     asked = iter([False, False, True])
-    monkeypatch.setattr("ocrkit.training.loop.stop_asked", lambda: next(asked, False))
+    monkeypatch.setattr("ocrkit.training.loop.stop_requested", lambda: next(asked, False))
     code, _, complaint = ocrkit("train", MODEL, *sets, "--steps", 5)
     assert code == 75
     assert complaint == "stopped by SIGTERM, and saved: the same command goes on from there\n"

@@ -16,12 +16,12 @@ from toys import CTC, RECIPE, toy_trainer
 
 from ocrkit.errors import OcrkitError
 from ocrkit.training import trainer as reading
-from ocrkit.training.world import World, find_world, process_group
+from ocrkit.training.distributed import World, process_group, world_from_env
 
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
-    world = find_world()
+    world = world_from_env()
     with process_group(world, "cpu"):
         told = {case: losses(case, world, sync_batch_norm=True) for case in CASES}
         told["apart"] = losses("ctc", world)

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from ocrkit.errors import OcrkitError
+from ocrkit.training.distributed import ALONE, World
 from ocrkit.training.engines.native import NativeEngine
 from ocrkit.training.precision import autocast
 from ocrkit.training.recipe import ADAMW, Recipe, adamw_groups, make_optimizer
-from ocrkit.training.world import ALONE, World
 
 HOW_TO_INSTALL = (
     "`conda env create -f environment.yml` brings Apex 25.04 (Linux, NVIDIA), or build a newer one "

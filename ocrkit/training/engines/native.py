@@ -12,10 +12,10 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from ocrkit.errors import OcrkitError
+from ocrkit.training.distributed import ALONE, World
 from ocrkit.training.precision import autocast, resolve_precision
 from ocrkit.training.recipe import Recipe, make_optimizer
-from ocrkit.training.sync_norm import synchronise
-from ocrkit.training.world import ALONE, World
+from ocrkit.training.sync_batch_norm import convert_sync_batch_norm
 
 
 class NativeEngine:
@@ -50,7 +50,7 @@ class NativeEngine:
             if device.type == "cuda":
                 model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
             else:
-                synchronise(model)
+                convert_sync_batch_norm(model)
         self.plain = self.model = model
         self.optimizer = make_optimizer(recipe, model)
         # fp16 ends at 6e-8: small gradients are lost unless the loss is scaled up before them.

@@ -3,8 +3,14 @@
 import pytest
 from toys import CTC, toy_trainer
 
-from ocrkit.training import world as module
-from ocrkit.training.world import ALONE, World, find_world, process_group, told_of_lost_peers
+from ocrkit.training import distributed as module
+from ocrkit.training.distributed import (
+    ALONE,
+    World,
+    process_group,
+    translate_distributed_errors,
+    world_from_env,
+)
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
 
@@ -21,7 +27,7 @@ NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
 def test_torchrun_tells_who_is_who(monkeypatch, told, expected):
     for name, value in zip(NAMES, told, strict=True):
         monkeypatch.setenv(name, value)
-    assert find_world() == expected
+    assert world_from_env() == expected
 
 
 @pytest.mark.parametrize("told", [("4", "4", "0"), ("x", "2", "0"), ("-1", "2", "0")])
@@ -29,7 +35,7 @@ def test_nonsense_is_refused(monkeypatch, told, refused):
     for name, value in zip(NAMES, told, strict=True):
         monkeypatch.setenv(name, value)
     with refused(f"RANK={told[0]}, WORLD_SIZE={told[1]}, .*start several processes with torchrun"):
-        find_world()
+        world_from_env()
 
 
 def test_each_process_takes_a_gpu_of_its_own():
@@ -41,10 +47,10 @@ def test_each_process_takes_a_gpu_of_its_own():
 
 def test_alone_there_is_nobody_to_ask(monkeypatch):
     monkeypatch.setattr(module, "dist", None)
-    with process_group(ALONE, "cuda"), ALONE.main_first():
+    with process_group(ALONE, "cuda"), ALONE.main_process_first():
         assert ALONE.mean(0.1, 3) == [0.1, 3]
-        assert ALONE.from_main(lambda: "made") == "made"
-        ALONE.wait()
+        assert ALONE.broadcast_from_main(lambda: "made") == "made"
+        ALONE.barrier()
 
 
 LOST = [
@@ -56,9 +62,12 @@ LOST = [
 
 @pytest.mark.parametrize("error", LOST)
 def test_how_a_lost_process_is_told(error, refused):
-    with refused("another process of this training ended"), told_of_lost_peers(World(0, 2)):
+    with (
+        refused("another process of this training ended"),
+        translate_distributed_errors(World(0, 2)),
+    ):
         raise error
-    with pytest.raises(SystemExit) as end, told_of_lost_peers(World(1, 2)):
+    with pytest.raises(SystemExit) as end, translate_distributed_errors(World(1, 2)):
         raise error
     assert end.value.code == 1
 
@@ -67,7 +76,7 @@ def test_other_errors_stay_what_they_are():
     for size, error in ((2, RuntimeError("mat1 and mat2 shapes")), (1, LOST[0])):
         with (
             pytest.raises(RuntimeError, match=r"shapes|closed"),
-            told_of_lost_peers(World(0, size)),
+            translate_distributed_errors(World(0, size)),
         ):
             raise error
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ocrkit.training.sync_norm import SyncBatchNorm2d, synchronise
+from ocrkit.training.sync_batch_norm import SyncBatchNorm2d, convert_sync_batch_norm
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def norms() -> tuple[torch.nn.Module, torch.nn.Module]:
         torch.nn.init.uniform_(norm.weight, generator=torch.Generator().manual_seed(1))
         torch.nn.init.uniform_(norm.bias, generator=torch.Generator().manual_seed(2))
         made.append(torch.nn.Sequential(norm))
-    synchronise(made[1])
+    convert_sync_batch_norm(made[1])
     return made[0], made[1]
 
 

@@ -1,8 +1,8 @@
-"""Batch norm over the images of all processes, for processors.
+"""Batch norm over the images of all processes, on CPUs.
 
-Each process normalises its part of a batch by the mean and variance of that part alone, so two
-halves are not the whole. Synchronised, they are. torch has this for GPUs, and refuses tensors in
-main memory.
+Plain batch norm in several processes normalises each part of a batch by that part's own mean and
+variance, so two processes do not compute what one would. torch.nn.SyncBatchNorm exchanges these
+numbers between GPUs, and refuses tensors in main memory.
 """
 
 import torch
@@ -22,10 +22,10 @@ class _Normalise(torch.autograd.Function):
         size, rank = dist.get_world_size(), dist.get_rank()
         # Sums as wide as torch's own batch norm makes them on a processor.
         variance, mean = torch.var_mean(x.double(), (0, 2, 3), correction=0)
-        told = mean.new_zeros(size, 2, len(mean))
-        told[rank, 0], told[rank, 1] = mean, variance
-        dist.all_reduce(told)
-        means, variances = told.unbind(1)
+        statistics = mean.new_zeros(size, 2, len(mean))
+        statistics[rank, 0], statistics[rank, 1] = mean, variance
+        dist.all_reduce(statistics)
+        means, variances = statistics.unbind(1)
         mean = means.mean(0)
         # The variance of all is the mean of the variances and the variance of the means.
         variance = variances.mean(0) + (means - mean).square().mean(0)
@@ -65,8 +65,8 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         return (normal * self.weight[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
 
-def synchronise(model: nn.Module) -> None:
-    """Let every `BatchNorm2d` of a model count all processes' images; weights and names stay."""
+def convert_sync_batch_norm(model: nn.Module) -> None:
+    """Turn every `BatchNorm2d` of a model into `SyncBatchNorm2d`, in place; state_dict stays."""
     for module in model.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SyncBatchNorm2d
