@@ -17,7 +17,7 @@ from ocrkit.files import read_json, write_json
 from ocrkit.hangul import charset as named_charset
 from ocrkit.hangul import nfc
 from ocrkit.labels import charset_of
-from ocrkit.models import Recognizer, load_checkpoint, parse_name, save_checkpoint
+from ocrkit.models import Recognizer, load_checkpoint, orthogonal_start, parse_name, save_checkpoint
 from ocrkit.synth.words import common_syllables, read_words
 from ocrkit.training import RECIPES, Progress, Recipe, Trainer
 from ocrkit.training.distributed import ALONE, World
@@ -141,6 +141,8 @@ def train_own(
         image_width=image_width,
         width=width,
     )
+    if recipe.start == "orthogonal":
+        orthogonal_start(network)
     with world.main_process_first():  # which decodes; the others find it done
         pixels = [load_pixels(images, image_width) for images in train]
         valid_pixels = load_pixels(valid, image_width) if valid else None

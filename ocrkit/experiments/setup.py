@@ -10,7 +10,7 @@ from ocrkit.experiments.datasets import DataSets
 from ocrkit.experiments.grid import Run
 from ocrkit.experiments.presets import Preset
 from ocrkit.files import read_json
-from ocrkit.models import Recognizer, parse_name
+from ocrkit.models import Recognizer, orthogonal_start, parse_name
 from ocrkit.training import Trainer, TrainingResult
 from ocrkit.training.losses import make_converter
 
@@ -52,6 +52,8 @@ def make_trainer(
         image_width=preset.image_width,
         width=preset.width,
     )
+    if preset.recipe.start == "orthogonal":
+        orthogonal_start(model)
 
     def pixels(name: str) -> Pixels:
         return load_pixels(data.open(name), preset.image_width)

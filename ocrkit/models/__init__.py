@@ -7,6 +7,7 @@ from ocrkit.models.recognizer import (
     ModelName,
     Recognizer,
     initialise,
+    orthogonal_start,
     parse_name,
 )
 
@@ -18,6 +19,7 @@ __all__ = [
     "initialise",
     "load_checkpoint",
     "load_reference",
+    "orthogonal_start",
     "parse_name",
     "save_checkpoint",
 ]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ocrkit.errors import OcrkitError
-from ocrkit.models.features import EXTRACTORS, frames
+from ocrkit.models.features import EXTRACTORS, BasicBlock, frames
 from ocrkit.models.prediction import Attention
 from ocrkit.models.sequence import bilstm
 from ocrkit.models.transformation import TPS
@@ -94,14 +94,16 @@ class Recognizer(nn.Module):
             self.head: nn.Module = nn.Linear(channels, classes)
         else:
             self.head = Attention(channels, hidden, classes)
+        self.auxiliary: nn.Module | None = None  # in training, a CTC head on attention's frames
         initialise(self)
 
-    def forward(self, images: Tensor, text: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, text: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         """Images (B, 1, H, W) in [-1, 1] -> logits.
 
         CTC: (B, frames, classes). Attn: (B, max_length + 1, classes); `text` (B, max_length + 1)
         int64 of ids that start with [GO] = 0 forces the teacher's characters, None decodes
-        greedily and stops early once every row has said [s] = 1.
+        greedily and stops early once every row has said [s] = 1. With `text` and an `auxiliary`
+        head: a pair, the second (B, frames, classes of the auxiliary head).
         Raises OcrkitError for images of another size than the model was made for.
         """
         if images.shape[1:] != (1, self.image_height, self.image_width):
@@ -114,7 +116,10 @@ class Recognizer(nn.Module):
         context = self.sequence(visual.mean(dim=2).transpose(1, 2))
         if self.prediction == "CTC":
             return self.head(context)
-        return self.head(context, text, self.max_length + 1)
+        logits = self.head(context, text, self.max_length + 1)
+        if text is not None and self.auxiliary is not None:
+            return logits, self.auxiliary(context)
+        return logits
 
     def stage_parameters(self) -> dict[str, int]:
         """Trainable parameters of each stage: transformation, feature, sequence, prediction."""
@@ -138,6 +143,37 @@ def initialise(model: nn.Module) -> None:
                 parameter.fill_(1)
             else:
                 nn.init.kaiming_normal_(parameter)
+
+
+def orthogonal_start(model: nn.Module) -> None:
+    """Start weights for few steps; convolutions and TPS keep those of `initialise`.
+
+    LSTMs: recurrent gates orthogonal (Saxe et al., 2014), input gates Xavier-uniform, forget bias 1
+    (Jozefowicz et al., 2015). Linear layers: Xavier-uniform. Residual blocks begin as identities:
+    the last norm's weight is 0 (Goyal et al., 2017).
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, nn.LSTM | nn.LSTMCell):
+            _start_lstm(module)
+        elif isinstance(module, nn.Linear) and "localization" not in name:
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, BasicBlock):
+            nn.init.zeros_(module.bn2.weight)
+
+
+@torch.no_grad()
+def _start_lstm(lstm: nn.LSTM | nn.LSTMCell) -> None:
+    for name, parameter in lstm.named_parameters():
+        if "bias" in name:
+            parameter.zero_()
+            if "bias_ih" in name:
+                parameter.chunk(4)[1].fill_(1)  # gates in torch's order: i, f, g, o
+            continue
+        start = nn.init.orthogonal_ if "weight_hh" in name else nn.init.xavier_uniform_
+        for gate in parameter.chunk(4):
+            start(gate)
 
 
 def _check_sizes(

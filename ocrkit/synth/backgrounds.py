@@ -16,9 +16,18 @@ def white(height: int, width: int) -> np.ndarray:
 
 
 def gaussian_noise(
-    rng: np.random.Generator, height: int, width: int, mean: float = 235.0, sd: float = 10.0
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    mean: float = 235.0,
+    sd: float = 10.0,
+    truncate: bool = False,
 ) -> np.ndarray:
     """Grey noise N(mean, sd), rounded and held to 0..255, uint8 (height, width).
+
+    Args:
+        truncate: drop the fraction instead of rounding it, as the paper's generator does; the
+            mean is then half a grey level lower.
 
     Raises OcrkitError for a negative spread.
 
@@ -27,16 +36,18 @@ def gaussian_noise(
     if sd < 0:
         raise OcrkitError(f"the noise's spread must be 0 or more, got {sd}")
     if sd == 0:
-        return np.full((height, width), min(max(round(mean), 0), 255), np.uint8)
+        grey = int(mean) if truncate else round(mean)
+        return np.full((height, width), min(max(grey, 0), 255), np.uint8)
     pixels = height * width
     draws = rng.bit_generator.random_raw(-(-pixels // 4)).view(np.uint16)
-    return _normal_table(mean, sd).take(draws[:pixels]).reshape(height, width)
+    return _normal_table(mean, sd, truncate).take(draws[:pixels]).reshape(height, width)
 
 
 @lru_cache(maxsize=8)
-def _normal_table(mean: float, sd: float) -> np.ndarray:
+def _normal_table(mean: float, sd: float, truncate: bool) -> np.ndarray:
     """Grey value at each of 65536 equally likely quantiles."""
-    below = [0.5 * (1 + math.erf((v + 0.5 - mean) / (sd * math.sqrt(2)))) for v in range(255)]
+    above = 1.0 if truncate else 0.5  # grey v stands for values below v + above
+    below = [0.5 * (1 + math.erf((v + above - mean) / (sd * math.sqrt(2)))) for v in range(255)]
     ends = np.rint(65536 * np.array([0.0, *below, 1.0])).astype(np.int64)
     return np.repeat(np.arange(256, dtype=np.uint8), np.diff(ends))
 

@@ -1,7 +1,9 @@
 """The five kinds of sentence image: basic, background, skew, distortion, blur.
 
 The parameters are those of the paper's sets (Park, HCLT 2019), made there with
-TextRecognitionDataGenerator. Pictures are grey ('L'), as grey ink on grey paper is.
+TextRecognitionDataGenerator. So is the order of the steps: a line is drawn at page.height pixels
+an em, turned or distorted at that size, and only then reduced to the page (Lanczos); noise loses
+its fraction. Pictures are grey ('L'), as grey ink on grey paper is.
 """
 
 import math
@@ -13,7 +15,7 @@ from PIL import Image, ImageFilter
 from ocrkit.errors import OcrkitError
 from ocrkit.synth.backgrounds import gaussian_noise, quasi_crystal, white
 from ocrkit.synth.fonts import Font
-from ocrkit.synth.render import Layout, draw_text, draw_text_to_height
+from ocrkit.synth.render import Layout, draw_text
 
 _PAGE = Layout()
 
@@ -29,7 +31,7 @@ class Basic:
         self, text: str, font: Font, rng: np.random.Generator, page: Layout = _PAGE
     ) -> Image.Image:
         """The text as a grey image, page.height pixels high."""
-        mask = draw_text_to_height(text, font, page.text_height)
+        mask = _straight(text, font, page)
         return _on_noise(mask, rng, page, self.noise_mean, self.noise_sd)
 
 
@@ -50,7 +52,7 @@ class Background:
         self, text: str, font: Font, rng: np.random.Generator, page: Layout = _PAGE
     ) -> Image.Image:
         """The text as a grey image, page.height pixels high."""
-        mask = draw_text_to_height(text, font, page.text_height)
+        mask = _straight(text, font, page)
         paper = self.papers[rng.integers(len(self.papers))]
         if paper == "noise":
             return _on_noise(mask, rng, page, self.noise_mean, self.noise_sd)
@@ -76,10 +78,10 @@ class Skew:
         self, text: str, font: Font, rng: np.random.Generator, page: Layout = _PAGE
     ) -> Image.Image:
         """The text as a grey image, page.height pixels high."""
-        mask = draw_text_to_height(text, font, page.text_height)
+        line = Image.fromarray(draw_text(text, font, float(page.height)))
         limit = self.limits[rng.integers(len(self.limits))]
         angle = int(rng.integers(-limit, limit + 1))
-        mask = turn_to_height(mask, angle, page.text_height)
+        mask = fit_height(np.asarray(line.rotate(angle, expand=True)), page.text_height)
         return _on_noise(mask, rng, page, self.noise_mean, self.noise_sd)
 
 
@@ -87,7 +89,7 @@ class Skew:
 class Distortion:
     """Columns, rows or both moved by a whole number of pixels in 0..int(h^0.4), a third each.
 
-    h is the height of the text before it is resized to the page (drawn at page.height per em).
+    h is the height of the line before it is reduced to the page; see `distort`.
     """
 
     exponent: float = 0.4
@@ -105,13 +107,15 @@ class Distortion:
         mask = draw_text(text, font, float(page.height))
         reach = int(mask.shape[0] ** self.exponent)
         orientation = self.orientations[rng.integers(len(self.orientations))]
+        down = right = None
+        height, width = mask.shape
         if orientation in ("vertical", "both"):
-            mask = shift_columns(mask, rng.integers(0, reach + 1, mask.shape[1]), reach)
+            down = rng.integers(0, reach + 1, width)
+            height += down.max()
         if orientation in ("horizontal", "both"):
-            mask = shift_rows(mask, rng.integers(0, reach + 1, mask.shape[0]), reach)
-        width = max(1, round(mask.shape[1] * page.text_height / mask.shape[0]))
-        resized = Image.fromarray(mask).resize((width, page.text_height), Image.Resampling.LANCZOS)
-        return _on_noise(np.asarray(resized), rng, page, self.noise_mean, self.noise_sd)
+            right = rng.integers(0, reach + 1, height)
+        mask = fit_height(distort(mask, reach, down, right), page.text_height)
+        return _on_noise(mask, rng, page, self.noise_mean, self.noise_sd)
 
 
 @dataclass(frozen=True)
@@ -126,10 +130,44 @@ class Blur:
         self, text: str, font: Font, rng: np.random.Generator, page: Layout = _PAGE
     ) -> Image.Image:
         """The text as a grey image, page.height pixels high."""
-        mask = draw_text_to_height(text, font, page.text_height)
+        mask = _straight(text, font, page)
         radius = self.radii[rng.integers(len(self.radii))]
         sharp = _on_noise(mask, rng, page, self.noise_mean, self.noise_sd)
         return sharp.filter(ImageFilter.GaussianBlur(radius))
+
+
+def fit_height(mask: np.ndarray, height: int) -> np.ndarray:
+    """A mask resized to `height` rows, its width in proportion, the fraction dropped."""
+    width = max(1, mask.shape[1] * height // mask.shape[0])
+    resized = Image.fromarray(mask).resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(resized)
+
+
+def distort(
+    mask: np.ndarray, reach: int, down: np.ndarray | None, right: np.ndarray | None
+) -> np.ndarray:
+    """Shift columns down and rows to the right, on the canvas of the paper's generator.
+
+    The canvas grows by twice the reach in each direction that is distorted, while no line moves
+    further than the reach: blank pixels stay at the top and on the left. Where both directions
+    are distorted, the rows below h + max(down) are lost, and with them the feet of the letters.
+
+    Args:
+        mask: (h, w) uint8.
+        reach: the largest shift, pixels.
+        down: shift of each of the w columns, or None to leave columns alone.
+        right: shift of each row (h of them, or h + max(down)), or None to leave rows alone.
+    """
+    if down is not None:
+        height = mask.shape[0]
+        mask = np.pad(shift_columns(mask, down, reach), ((reach, 0), (0, 0)))
+        if right is not None:
+            lost = len(mask) - (height + int(down.max()))
+            mask[len(mask) - lost :] = 0
+            right = np.pad(right, (0, lost))
+    if right is not None:
+        mask = np.pad(shift_rows(mask, right, reach), ((0, 0), (reach, 0)))
+    return mask
 
 
 def turn_to_height(mask: np.ndarray, degrees: float, height: int) -> np.ndarray:
@@ -183,11 +221,16 @@ def _only(field: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
         raise OcrkitError(f"{field} must be among {', '.join(known)}, got {given}")
 
 
+def _straight(text: str, font: Font, page: Layout) -> np.ndarray:
+    """A line drawn at page.height pixels an em and reduced to the height between the margins."""
+    return fit_height(draw_text(text, font, float(page.height)), page.text_height)
+
+
 def _on_noise(
     mask: np.ndarray, rng: np.random.Generator, page: Layout, mean: float, sd: float
 ) -> Image.Image:
     width = mask.shape[1] + 2 * page.margin
-    return _write(mask, gaussian_noise(rng, page.height, width, mean, sd), page)
+    return _write(mask, gaussian_noise(rng, page.height, width, mean, sd, truncate=True), page)
 
 
 def _write(mask: np.ndarray, paper: np.ndarray, page: Layout) -> Image.Image:

@@ -46,14 +46,30 @@ def loss_of(logits: torch.Tensor, converter: Converter, texts: list[str]) -> tor
 
 
 def training_loss(
-    model: torch.nn.Module, converter: Converter, images: torch.Tensor, texts: list[str]
+    model: torch.nn.Module,
+    converter: Converter,
+    images: torch.Tensor,
+    texts: list[str],
+    auxiliary_weight: float = 0.0,
 ) -> torch.Tensor:
-    """One batch's loss; attention is told the true previous characters (teacher forcing)."""
+    """One batch's loss; attention is given the true previous characters (teacher forcing).
+
+    Args:
+        auxiliary_weight: of the CTC loss on the frames, where the model has an `auxiliary` head.
+            The frames learn to hold characters before the decoder learns where to look (Kim et
+            al., "Joint CTC-attention based end-to-end speech recognition", ICASSP 2017).
+    """
     ids, lengths = converter.encode(texts)
     ids = ids.to(images.device)
     if isinstance(converter, CTCLabels):
         return ctc_loss(model(images), ids, lengths)
-    return attention_loss(model(images, ids[:, :-1]), ids)
+    logits = model(images, ids[:, :-1])
+    if not isinstance(logits, tuple):
+        return attention_loss(logits, ids)
+    logits, frames = logits
+    # Attention's characters begin at id 2, CTC's at 1; [GO] and [s] are left out.
+    auxiliary = ctc_loss(frames, (ids[:, 1:] - 1).clamp(min=0), lengths - 1)
+    return attention_loss(logits, ids) + auxiliary_weight * auxiliary
 
 
 def weight_of_part(converter: Converter, mine: list[str], whole: list[str]) -> float:

@@ -1,5 +1,6 @@
 """Training a reader: the loop's task is to say what stands in images."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +8,10 @@ import torch
 
 from ocrkit.data.batches import Batches
 from ocrkit.data.cache import Pixels, to_input
+from ocrkit.labels import AttentionLabels
 from ocrkit.metrics import score
 from ocrkit.training.distributed import ALONE, World
-from ocrkit.training.loop import Loop
+from ocrkit.training.loop import Loop, Progress, TrainingResult
 from ocrkit.training.losses import Converter, check_labels, training_loss, weight_of_part
 from ocrkit.training.predict import read_all
 from ocrkit.training.recipe import Recipe
@@ -23,13 +25,15 @@ class Reading:
     batches: Batches
     valid: Pixels | None
     world: World = ALONE
+    auxiliary_steps: float = 0.0
 
     def loss(self, model: torch.nn.Module, step: int) -> torch.Tensor:
         """CTC's or attention's loss of this process's part of a batch."""
         batch = self.batches.part(step, self.world.rank, self.world.size)
         device = next(model.parameters()).device
         images = to_input(batch.pixels).to(device, non_blocking=True)
-        loss = training_loss(model, self.converter, images, batch.texts)
+        weight = max(0.0, 1 - step / self.auxiliary_steps) if self.auxiliary_steps else 0.0
+        loss = training_loss(model, self.converter, images, batch.texts, weight)
         if self.world.size == 1:
             return loss
         whole = self.batches.texts(step)
@@ -87,5 +91,17 @@ class Trainer(Loop):
         )
         self.converter, self.sources, self.valid = converter, sources, valid
         self.batches = Batches(sources, recipe.batch_size, seed, world.size)
-        task = Reading(converter, self.batches, valid, world)
+        auxiliary_steps = 0.0
+        if recipe.auxiliary_ctc and isinstance(converter, AttentionLabels):
+            auxiliary_steps = recipe.auxiliary_ctc * recipe.steps
+            model.auxiliary = torch.nn.Linear(model.head.inputs, converter.classes - 1)
+            torch.nn.init.xavier_uniform_(model.auxiliary.weight)
+            torch.nn.init.zeros_(model.auxiliary.bias)
+        task = Reading(converter, self.batches, valid, world, auxiliary_steps)
         super().__init__(model, task, recipe, seed, world=world, **options)
+
+    def run(self, watch: Callable[[Progress], None] = lambda progress: None) -> TrainingResult:
+        """As `Loop.run`; the auxiliary head, which only training needs, is gone afterwards."""
+        result = super().run(watch)
+        self.model.auxiliary = None
+        return result

@@ -84,3 +84,15 @@ def test_noise_without_spread_is_plain_paper():
     assert set(gaussian_noise(rng, 4, 6, mean=235.0, sd=0.0).ravel()) == {235}
     with pytest.raises(OcrkitError, match="spread"):
         gaussian_noise(rng, 4, 6, sd=-1.0)
+
+
+def test_noise_that_loses_its_fraction_is_half_a_grey_level_darker():
+    shape = (300, 1000)
+    rounded = gaussian_noise(np.random.default_rng(0), *shape).astype(float)
+    truncated = gaussian_noise(np.random.default_rng(0), *shape, truncate=True).astype(float)
+    # not where both are cut at 255
+    inside = rounded < 250
+    assert (rounded - truncated)[inside].mean() == pytest.approx(0.5, abs=0.01)
+    assert set(
+        gaussian_noise(np.random.default_rng(0), 4, 6, 235.7, 0.0, truncate=True).ravel()
+    ) == {235}

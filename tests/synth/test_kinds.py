@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
 from ocrkit.errors import OcrkitError
 from ocrkit.synth import KINDS, Background, Basic, Blur, Distortion, Skew, kinds
-from ocrkit.synth.kinds import shift_columns, shift_rows, turn_to_height
-from ocrkit.synth.render import Layout, draw_text_to_height
+from ocrkit.synth.kinds import distort, fit_height, shift_columns, shift_rows, turn_to_height
+from ocrkit.synth.render import Layout, draw_text
 
 TEXT = "도서관 꽃 뷁"
 
@@ -45,12 +46,12 @@ def test_one_letter_and_long_lines_are_drawn(kind, font):
 
 def test_basic_is_ink_40_on_noise_235(font):
     page = np.asarray(Basic().draw(TEXT, font, np.random.default_rng(0)))
-    mask = draw_text_to_height(TEXT, font, 54)
+    mask = fit_height(draw_text(TEXT, font, 64.0), 54)
     assert page.shape == (64, mask.shape[1] + 10)
     inside = page[5:-5, 5:-5]
     assert set(inside[mask == 255]) == {0x28}
     paper = inside[mask == 0]
-    assert paper.mean() == pytest.approx(235, abs=1)
+    assert paper.mean() == pytest.approx(234.4, abs=0.3)  # the fraction is dropped
     assert paper.std() == pytest.approx(10, abs=0.7)
 
 
@@ -68,11 +69,12 @@ def test_background_is_a_third_each(font):
 def test_skew_angles_are_whole_and_half_of_them_small(font, monkeypatch):
     angles = []
 
-    def record(mask, degrees, height):
+    def record(line, degrees, expand):
+        assert expand
         angles.append(degrees)
-        return mask
+        return line
 
-    monkeypatch.setattr(kinds, "turn_to_height", record)
+    monkeypatch.setattr(Image.Image, "rotate", record)
     for rng in rngs(1500):
         Skew().draw("가", font, rng)
     assert set(angles) == set(range(-15, 16))
@@ -115,6 +117,54 @@ def test_shifts_move_every_line_by_its_own_number(mask, reach, seed):
             slow_rows[r, c + right[r]] = mask[r, c]
     assert np.array_equal(by_columns, slow_columns)
     assert np.array_equal(by_rows, slow_rows)
+
+
+def as_the_author_wrote_it(mask, reach, down, right):
+    """The paper's generator, line by line: a canvas of twice the reach, then copies into it."""
+    h, w = mask.shape
+    both = down is not None and right is not None
+    canvas = np.zeros(
+        (h + 2 * reach * (down is not None), w + 2 * reach * (right is not None)), np.uint8
+    )
+    if down is not None:
+        for i, o in enumerate(down):
+            column = i + reach if both else i
+            canvas[reach + o : h + reach + o, column] = mask[:, i]
+    if right is None:
+        return canvas
+    source = canvas if both else mask
+    copied = np.zeros_like(canvas)
+    for i, o in enumerate(right):
+        row = source[i, reach : w + reach] if both else source[i]
+        copied[i, reach + o : w + reach + o] = row
+    return copied
+
+
+@given(masks, st.integers(0, 5), st.sampled_from(["down", "right", "both"]), st.integers(0, 99))
+def test_distortion_is_the_authors(mask, reach, direction, seed):
+    rng = np.random.default_rng(seed)
+    (height, width), down, right = mask.shape, None, None
+    if direction != "right":
+        down = rng.integers(0, reach + 1, width)
+        height += down.max()
+    if direction != "down":
+        right = rng.integers(0, reach + 1, height)
+    expected = as_the_author_wrote_it(mask, reach, down, right)
+    assert np.array_equal(distort(mask, reach, down, right), expected)
+
+
+def test_distorting_both_ways_cuts_the_feet_and_leaves_the_top_blank(font):
+    lines = {"vertical": [], "horizontal": [], "both": []}
+    for orientation, last_rows in lines.items():
+        for rng in rngs(60):
+            kind = Distortion(orientations=(orientation,), noise_sd=0.0)
+            inked = np.asarray(kind.draw(TEXT, font, rng)).min(axis=1) < 150
+            last_rows.append((np.flatnonzero(inked)[0], np.flatnonzero(inked)[-1]))
+    first, last = (
+        {name: np.mean([pair[i] for pair in rows]) for name, rows in lines.items()} for i in (0, 1)
+    )
+    assert first["vertical"] > first["horizontal"] + 1.5
+    assert last["both"] < last["horizontal"] - 1
 
 
 def test_distortion_jitters_by_up_to_the_heights_power(font, monkeypatch):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from ocrkit.models import Recognizer
 from ocrkit.training.recipe import RECIPES, Recipe, find_recipe, make_optimizer, make_schedule
 
 TOY = Recipe("toy", "adamw", 1e-2, steps=100, batch_size=2, one_cycle=True, weight_decay=0.1)
@@ -92,3 +93,32 @@ def test_a_recipe_is_found_by_its_name(refused):
     assert find_recipe("2019").optimizer == "adadelta"
     with refused(r"no recipe 'slow': choose one of 2019, fast"):
         find_recipe("slow")
+
+
+def test_the_fast_recipe_takes_muon_for_matrices_and_adamw_for_the_rest():
+    reader = Recognizer("TPS-ResNet-BiLSTM-Attn", classes=12, image_width=64, width=0.25)
+    optimizer = make_optimizer(RECIPES["fast"], reader)
+    group_of = {id(p): g for g in optimizer.param_groups for p in g["params"]}
+    names = dict(reader.named_parameters())
+    assert len(group_of) == len(names)
+    by_muon = {name for name, p in names.items() if group_of[id(p)]["muon"]}
+    assert {"features.layer3.0.conv1.weight", "sequence.0.rnn.weight_hh_l0_reverse"} <= by_muon
+    assert {"head.rnn.weight_ih", "head.i2h.weight", "sequence.0.linear.weight"} <= by_muon
+    for name in ("features.conv0_1.weight", "head.generator.weight", "head.score.weight"):
+        assert name not in by_muon
+    assert not any("localization" in name or "bn" in name for name in by_muon)
+    assert group_of[id(names["head.rnn.weight_hh"])]["pieces"] == 4
+    localization = group_of[id(names["transformation.localization.fc2.weight"])]
+    assert localization["lr"] == pytest.approx(RECIPES["fast"].learning_rate / 10)
+
+
+def test_each_group_keeps_its_own_peak():
+    reader = Recognizer("TPS-VGG-None-CTC", classes=12, image_width=64, width=0.25)
+    recipe = replace(RECIPES["fast"], steps=20, batch_size=1)
+    optimizer = make_optimizer(recipe, reader)
+    schedule, peaks = make_schedule(recipe, optimizer), [0.0] * len(optimizer.param_groups)
+    for _ in range(recipe.steps):
+        peaks = [max(p, g["lr"]) for p, g in zip(peaks, optimizer.param_groups, strict=True)]
+        optimizer.step()
+        schedule.step()
+    assert sorted(set(peaks)) == pytest.approx([2e-4, 2e-3, 1e-2], rel=0.01)
