@@ -60,15 +60,20 @@ def reference_name(key: str) -> str:
     return key
 
 
-def save_checkpoint(model: Recognizer, path: str | Path, charset: str, **info: Any) -> Path:
+def save_checkpoint(
+    model: Recognizer, path: str | Path, charset: str, half: bool = False, **info: Any
+) -> Path:
     """Write PATH.safetensors and PATH.json, whole or not at all.
 
-    charset: the characters in the order of their ids. info: whatever JSON can hold (steps=2000).
+    charset: the characters in the order of their ids. half: store matrices and kernels in float16,
+    for half the size. info: whatever JSON can hold (steps=2000).
     Returns the path of the weights. Raises OcrkitError when the charset does not fit the model.
     """
     _check_classes(model, charset)
     stem = _stem(path)
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    if half:  # not norms and biases: a running variance can be larger than float16 holds
+        state = {key: value.half() if value.ndim > 1 else value for key, value in state.items()}
     weights = safetensors.torch.save(state)
     described = {
         "format": FORMAT,

@@ -14,12 +14,23 @@ from ocrkit.synth.generate import draw_label
 
 
 def test_names():
-    assert list(PRESETS) == ["smoke", "mini", "mix", "paper-v1", "paper-v2", "paper-taste"]
+    assert list(PRESETS) == [
+        "smoke",
+        "mini",
+        "mini-adamw",
+        "sentence",
+        "mix",
+        "paper-v1",
+        "paper-v2",
+        "paper-taste",
+    ]
     assert all(get_preset(name).name == name for name in PRESETS)
 
 
 def test_unknown_preset(refused):
-    with refused("no preset 'huge': choose one of smoke, mini, mix, paper-v1, paper-v2"):
+    with refused(
+        "no preset 'huge': choose one of smoke, mini, mini-adamw, sentence, mix, paper-v1, paper-v2"
+    ):
         get_preset("huge")
 
 

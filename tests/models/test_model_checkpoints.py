@@ -208,3 +208,15 @@ def test_unfit_reference_files_are_refused_and_run_nothing(tmp_path, make, words
         load_reference(path, "None-VGG-None-CTC", charset="가나다")
     assert len(str(error.value).splitlines()) == 1
     assert not (tmp_path / "owned").exists()
+
+
+def test_half_a_checkpoint_reads_nearly_the_same(tmp_path):
+    model = thin("TPS-VGG-BiLSTM-CTC").eval()
+    whole = save_checkpoint(model, tmp_path / "whole", CTC_CHARSET)
+    half = save_checkpoint(model, tmp_path / "half", CTC_CHARSET, half=True)
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    loaded, _ = load_checkpoint(half)
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+    with torch.inference_mode():
+        ours, theirs = loaded(noise_images(40)), model(noise_images(40))
+    assert (ours - theirs).norm() < 0.02 * theirs.norm()
