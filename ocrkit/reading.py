@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from ocrkit.data.cache import resize
-from ocrkit.data.store import decode
+from ocrkit.data.pictures import contrast_problem, decode
 from ocrkit.errors import OcrkitError
 from ocrkit.models import load_checkpoint
 from ocrkit.training.losses import make_converter
@@ -65,7 +65,7 @@ class Reader:
         """What speaks against reading an image with this model.
 
         Raises:
-            OcrkitError: the image is a page or a long line, far from what the model has seen.
+            OcrkitError: the image is blank, a page or a long line, unlike what the model has seen.
         """
         found = []
         width, height = image.size
@@ -73,7 +73,9 @@ class Reader:
         syllables = width / height
         longest = self._longest()
         page = "this model reads one line of text; cut the page into lines first"
-        if height > width and height > 100:
+        if problem := contrast_problem(image):
+            found.append(problem)
+        elif height > width and height > 100:
             found.append(f"the image is {width} x {height} pixels, higher than wide: {page}")
         elif height > 100 and (bands := ink_bands(image)) > 4:
             found.append(f"the image has {bands} bands of ink, one below the other: {page}")

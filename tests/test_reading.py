@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ocrkit.data.store import decode
+from ocrkit.data.pictures import decode
 from ocrkit.models import Recognizer, save_checkpoint
 from ocrkit.reading import Reader, ink_bands
 from ocrkit.synth import Generation, find_fonts, samples
@@ -77,8 +77,8 @@ def test_a_narrow_syllable_is_no_page(reader, draw):
 
 def test_squeezed_syllables_are_doubted(tmp_path, draw):
     reader = Reader(save(tmp_path, "None-VGG-None-Attn", image_width=32, max_length=8))
-    assert reader.doubts(Image.new("L", (128, 32))) == []
-    assert "squeezed to 32 pixels" in reader.doubts(Image.new("L", (192, 32)))[0]
+    assert reader.doubts(Image.open(draw(128, 32))) == []
+    assert "squeezed to 32 pixels" in reader.doubts(Image.open(draw(192, 32)))[0]
 
 
 @pytest.mark.parametrize(
@@ -145,3 +145,11 @@ def test_a_wide_page_is_known_by_its_lines():
 def test_noise_makes_no_bands():
     drawn = samples(Generation("basic", 20, 1, ("흐르다", "으뜸"), tuple(find_fonts())))
     assert max(ink_bands(decode(one.image)) for one in drawn) <= 4
+
+
+def test_a_picture_without_contrast_is_refused_and_read_only_when_forced(reader, tmp_path, refused):
+    Image.new("L", (90, 32), 255).save(tmp_path / "blank.png")
+    with refused(r"blank.png: the image has no contrast \(greys from 255 to 255\)"):
+        reader.read(tmp_path / "blank.png")
+    forced = reader.read(tmp_path / "blank.png", force=True)
+    assert any("no contrast" in warning for warning in forced.warnings)

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ocrkit.data.store import ImageSet, decode
+from ocrkit.data.pictures import decode, to_grey
+from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file, read_json, write_json
 from ocrkit.synth.generate import Sample
@@ -26,11 +27,11 @@ def resize(image: Image.Image, width: int, height: int = 32, pad: bool = False) 
     """One greyscale image as the models see it: (height, width) uint8.
 
     Args:
-        image: any size; converted to greyscale.
+        image: any size and mode; converted to greyscale.
         pad: keep the shape: width min(ceil(height * w / h), width), and the last column repeated
             to the right. The paper stretched every image to the full width instead.
     """
-    image = image.convert("L")
+    image = to_grey(image)
     if not pad:
         return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
     natural = min(-(-height * image.width // image.height), width)

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from ocrkit.data.store import Item, Written, decode, write_set
+from ocrkit.data.pictures import contrast_problem, decode
+from ocrkit.data.store import Item, Written, write_set
 from ocrkit.data.truth import Line, read_truth
 from ocrkit.errors import OcrkitError
 from ocrkit.hangul import nfc
@@ -167,6 +168,8 @@ def _image(
     picture = decode(image)
     if min(picture.size) < 2:
         raise OcrkitError(f"the image is {picture.width} x {picture.height} pixels: no text fits")
+    if problem := contrast_problem(picture):
+        raise OcrkitError(problem)
     digest = hashlib.sha256(image).digest()
     _check_first(by_picture, digest, line, "the same picture came before")
     return image

@@ -5,55 +5,19 @@ bytes, the label in UTF-8. Sets made by other people's scripts load here, and ou
 """
 
 import hashlib
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 import lmdb
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from ocrkit.data.pictures import decode
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_folder, read_json, write_json
 
-# A picture of more pixels than this is no line of text; decoding it could fill the memory.
-MAX_PIXELS = 64_000_000
 _COMMIT_EVERY = 2000
-
-
-def _on_white(picture: Image.Image) -> Image.Image:
-    """A picture with its transparent parts filled white, as a viewer shows it on paper.
-
-    Dropping the alpha channel instead turns black text on "nothing" into black on black.
-    """
-    if "A" not in picture.getbands() and "transparency" not in picture.info:
-        return picture
-    layers = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
-
-
-def decode(image: bytes) -> Image.Image:
-    """Decode one image to greyscale ("L").
-
-    Raises:
-        OcrkitError: empty, broken or enormous.
-    """
-    if not image:
-        raise OcrkitError("the image is empty")
-    try:
-        with Image.open(io.BytesIO(image)) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise OcrkitError(
-                    f"the image is enormous ({picture.width} x {picture.height}): cut it to a line"
-                )
-            return _on_white(picture).convert("L")
-    except OcrkitError:
-        raise
-    except UnidentifiedImageError:
-        raise OcrkitError("the image does not decode: this is no picture file") from None
-    except Exception as error:  # Pillow's decoders raise many kinds, down to struct.error
-        raise OcrkitError(f"the image does not decode ({type(error).__name__}: {error})") from None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 People who train Korean on the reference framework have sat at accuracy 0 for days over labels that
 need more frames than there are, characters that were dropped, a maximum length, squeezed images.
-All of it can be known from the labels and a sample of the images' headers.
+All of it can be known from the labels and a sample of the images.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from ocrkit.errors import OcrkitError
 from ocrkit.experiments.findings import Finding, Joined, Settings
 from ocrkit.experiments.image_checks import (
     check_broken,
+    check_contrast,
     check_overlap,
     check_shapes,
     check_squeezed,
@@ -76,6 +77,7 @@ def diagnose(
         check_length(data, settings),
         check_empty(data),
         check_broken(data, looks),
+        check_contrast(data, looks),
         check_squeezed(data, looks, settings),
         *check_shapes(data, looks, settings),
         check_spaces(data),
@@ -84,10 +86,12 @@ def diagnose(
     ]
     if test is not None:
         other = Joined([test])
+        test_looks = look(other, sample(other))
         found += [
             check_charset(other, settings, "test: "),
             check_length(other, settings, "test: "),
-            check_broken(other, look(other, sample(other)), "test: "),
+            check_broken(other, test_looks, "test: "),
+            check_contrast(other, test_looks, "test: "),
             check_unseen(data, other),
             *check_overlap(data, other),
         ]

@@ -1,19 +1,13 @@
-"""What a sample of the images tells: which are broken, squeezed, small, or in two sets at once.
-
-Sizes come from the files' headers; a picture is decoded only where its end looks cut off.
-"""
+"""What a sample of the images tells: broken, blank, squeezed, small, in two sets at once."""
 
 import hashlib
-import io
 import unicodedata
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
-from ocrkit.data.store import MAX_PIXELS, decode
+from ocrkit.data.pictures import contrast_problem, decode
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.findings import Finding, Joined, Settings, of
 from ocrkit.experiments.label_checks import share_of
@@ -22,18 +16,17 @@ from ocrkit.reading import MIN_SYLLABLE_PIXELS
 SAMPLE = 2000
 # Lower than this, a syllable's strokes are not in the picture to begin with.
 MIN_HEIGHT = 16
-# What a whole file of these formats has near its end.
-_ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 
 
 @dataclass(frozen=True)
 class Look:
-    """One sampled image: its place in the set, its size in pixels, or why it has none."""
+    """One sampled image: its place in the set, its size in pixels, and what is wrong with it."""
 
     index: int
     width: int = 0
     height: int = 0
     broken: str = ""
+    blank: str = ""
 
 
 def sample(data: Joined, most: int = SAMPLE) -> list[int]:
@@ -51,24 +44,22 @@ def look(data: Joined, indices: Iterable[int]) -> list[Look]:
 
 def _look(data: Joined, index: int) -> Look:
     try:
-        raw = data.image_bytes(index)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of sizes that are refused below
-            with Image.open(io.BytesIO(raw)) as picture:
-                (width, height), kind = picture.size, picture.format
-        if width * height > MAX_PIXELS or _ENDS.get(kind, b"") not in raw[-1024:]:
-            decode(raw)
+        grey = decode(data.image_bytes(index))
     except OcrkitError as error:
         return Look(index, broken=str(error))
-    except Exception as error:  # Pillow's headers fail in as many ways as its decoders
-        kind = type(error).__name__
-        said = (
-            "no picture"
-            if kind == "UnidentifiedImageError"
-            else " ".join(f"{kind}: {error}".split())
-        )
-        return Look(index, broken=said)
-    return Look(index, width, height)
+    return Look(index, *grey.size, blank=contrast_problem(grey))
+
+
+def check_contrast(data: Joined, looks: list[Look], whose: str = "") -> Finding:
+    """Is anything to be seen in the images?"""
+    what = f"{whose}contrast"
+    blank = [one for one in looks if one.blank]
+    if not blank:
+        return Finding("ok", what, f"none of {len(looks):,} looked at is blank")
+    said = f"{of(len(blank), len(looks), 'images looked at')} are one grey all over "
+    said += f"({data.examples(one.index for one in blank)}): nothing can be seen in them"
+    level = "stop" if len(blank) == len(looks) else "warn"
+    return Finding(level, what, said, "make them again, or leave them out")
 
 
 def check_broken(data: Joined, looks: list[Look], whose: str = "") -> Finding:

@@ -11,8 +11,13 @@ from PIL import Image
 def picture(seed: int = 0, width: int = 24, height: int = 12, kind: str = "PNG") -> bytes:
     """An encoded grey picture of noise; every seed another."""
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    return encoded(Image.fromarray(pixels), kind)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    """A picture as the bytes of a file."""
     out = io.BytesIO()
-    Image.fromarray(pixels).save(out, kind)
+    image.save(out, kind, **options)
     return out.getvalue()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import picture
+from pictures import encoded, flat, picture
 
 from ocrkit.data import pack as packing
 from ocrkit.data.pack import pack
@@ -98,6 +98,7 @@ def test_what_cannot_be_used_is_named_with_its_line(made, folder, tmp_path):
     (folder / "empty.png").touch()
     (folder / "dot.png").write_bytes(picture(6, width=1, height=1))
     (folder / "copy.png").write_bytes((folder / "a.png").read_bytes())
+    (folder / "blank.png").write_bytes(encoded(flat(255)))
     os.mkfifo(folder / "pipe.png")
     (tmp_path / "secret.png").write_bytes(picture(7))
     wrong = {
@@ -118,6 +119,7 @@ def test_what_cannot_be_used_is_named_with_its_line(made, folder, tmp_path):
         "text.png\t가": "does not decode: this is no picture",
         "empty.png\t가": "image is empty",
         "dot.png\t가": "1 x 1 pixels",
+        "blank.png\t가": "no contrast (greys from 255 to 255)",
         "b.png": "nothing divides file and label",
         "b.png,가": "commas divide nothing",
         "b.png\t가\t나": "more than two columns",
@@ -145,7 +147,7 @@ def test_enormous_images_are_named(made, folder, monkeypatch):
     done, texts = made("big.png\t가\na.png\t나\n")
     assert texts == ["나"]
     assert "enormous" in done.refused[0][1]
-    monkeypatch.setattr("ocrkit.data.store.MAX_PIXELS", 100)
+    monkeypatch.setattr("ocrkit.data.pictures.MAX_PIXELS", 100)
     monkeypatch.setattr(packing, "MAX_BYTES", 10**6)
     (folder / "tiny.png").write_bytes(picture(4, 8, 8))
     done, texts = made("big.png\t가\ntiny.png\t나\n")

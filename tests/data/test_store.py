@@ -1,7 +1,6 @@
 """LMDB sets: the reference's keys, whole or not at all, and nothing dropped in silence."""
 
 import errno
-import io
 import os
 import pickle
 import signal
@@ -10,15 +9,13 @@ import sys
 from pathlib import Path
 
 import lmdb
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pictures import picture, plain
-from PIL import Image
 
-from ocrkit.data import store
-from ocrkit.data.store import ImageSet, Item, decode, write_set
+from ocrkit.data import pictures, store
+from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.files import read_json
 
 LABELS = st.text(alphabet=st.characters(codec="utf-8"), max_size=20).filter(str.strip)
@@ -100,7 +97,7 @@ def test_the_fingerprint_tells_sets_apart(tmp_path):
 
 
 def test_what_is_refused_is_counted_and_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "MAX_PIXELS", 10_000)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 10_000)
     content = [
         Item(picture(1), "좋다", "good.png"),
         Item(b"", "비다", "empty.png"),
@@ -128,30 +125,6 @@ def test_what_is_refused_is_counted_and_named(tmp_path, monkeypatch):
     assert reasons["blank.png"] == "the label is empty"
     told = read_json(tmp_path / "s" / "manifest.json")
     assert [tuple(pair) for pair in told["refused"]] == written.refused
-
-
-def test_an_enormous_picture_is_not_unpacked(refused):
-    # A few kilobytes that would fill 400 MB: Pillow must not come to that.
-    out = io.BytesIO()
-    Image.new("1", (20_000, 20_000)).save(out, "PNG")
-    assert len(out.getvalue()) < 200_000
-    with refused("enormous|does not decode"):
-        decode(out.getvalue())
-
-
-@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"text, not a picture", picture(0)[:40]])
-def test_what_does_not_decode(content, refused):
-    with refused("the image (is empty|does not decode)"):
-        decode(content)
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
-def test_every_mode_becomes_grey(mode):
-    out = io.BytesIO()
-    Image.new("L", (8, 4), 255).convert("I" if mode == "I;16" else mode).convert(mode).save(
-        out, "TIFF"
-    )
-    assert decode(out.getvalue()).mode == "L"
 
 
 def test_nothing_to_write(tmp_path, refused):
@@ -195,7 +168,7 @@ KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[2])
 from pictures import picture, plain
-from ocrkit.data import store
+from ocrkit.data import pictures, store
 store._COMMIT_EVERY = 2  # some of it is on the disk when the end comes
 
 def items():
@@ -290,13 +263,3 @@ def test_a_set_travels_to_other_processes(tmp_path):
         os._exit(0 if images.texts() == ["글 0", "글 1"] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert images.text(1) == "글 1"
-
-
-def test_black_text_on_transparency_stays_text():
-    picture = Image.new("RGBA", (40, 20), (0, 0, 0, 0))
-    picture.paste((0, 0, 0, 255), (10, 5, 20, 15))
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    grey = np.asarray(decode(out.getvalue()))
-    assert grey[0, 0] == 255
-    assert grey[10, 15] == 0

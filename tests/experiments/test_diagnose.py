@@ -1,11 +1,13 @@
 """What a diagnosis says of sets that are well, and of each thing that goes wrong."""
 
+import io
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from own_sets import CHARSET, own_set, picture, words
+from PIL import Image
 
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.experiments import diagnose as module
@@ -165,16 +167,36 @@ def test_broken_images(tmp_path):
     assert broken.level == "warn"
     assert "3 of 4 images looked at (75.0 %)" in broken.said
     assert "image 1: the image does not decode" in broken.said
-    assert "image 2: no picture" in broken.said
+    assert "image 2: the image does not decode: this is no picture file" in broken.said
     write_set(tmp_path / "bad", [Item(r, "가") for r in raw[1:]], verify=False)
     assert look(ImageSet(tmp_path / "bad"))["broken images"].level == "stop"
 
 
-def test_enormous_images_are_found_by_their_header(tmp_path, monkeypatch):
-    monkeypatch.setattr("ocrkit.experiments.image_checks.MAX_PIXELS", 3000)
-    monkeypatch.setattr("ocrkit.data.store.MAX_PIXELS", 3000)
+def test_enormous_images_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("ocrkit.data.pictures.MAX_PIXELS", 3000)
     train = own_set(tmp_path / "set", ["가", "나"], [(64, 32), (128, 32)])
     assert "image 1: the image is enormous (128 x 32)" in look(train)["broken images"].said
+
+
+def test_blank_images_are_named_and_photographs_are_turned_before_they_are_measured(tmp_path):
+    def encoded(image: Image.Image, **options) -> bytes:
+        out = io.BytesIO()
+        image.save(out, "JPEG", **options)
+        return out.getvalue()
+
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side: 32 x 64 in the file, 64 x 32 for the eye
+    lying = Image.open(io.BytesIO(picture(1))).transpose(Image.Transpose.ROTATE_90)
+    raw = [encoded(lying, exif=exif), encoded(Image.new("L", (64, 32), 255))]
+    write_set(tmp_path / "set", [Item(r, "가나") for r in raw])
+    found = look(ImageSet(tmp_path / "set"), test=ImageSet(tmp_path / "set"))
+    assert "1 of 2 images looked at (50.0 %) are one grey all over (image 1" in (
+        found["contrast"].said
+    )
+    assert (found["contrast"].level, found["test: contrast"].level) == ("warn", "warn")
+    assert "higher than wide" not in found
+    write_set(tmp_path / "blank", [Item(raw[1], "가나")])
+    assert look(ImageSet(tmp_path / "blank"))["contrast"].level == "stop"
 
 
 def test_few_images_a_syllable(tmp_path):
