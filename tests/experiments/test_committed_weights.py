@@ -1,0 +1,32 @@
+"""The committed sentence readers read sentences of words that nobody trained on."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocrkit.data.cache import to_input
+from ocrkit.experiments.datasets import plan
+from ocrkit.experiments.presets import get_preset
+from ocrkit.labels import CTCLabels, label_of
+from ocrkit.models import load_checkpoint
+from ocrkit.resources import resource
+from ocrkit.synth.generate import sample
+
+
+@pytest.mark.parametrize("name", ["None-VGG-None-CTC", "TPS-VGG-None-CTC"])
+def test_a_committed_reader_reads_basic_sentences(name):
+    model, described = load_checkpoint(
+        resource("results", "sentence-trial", "checkpoints", f"{name}-s1.json")
+    )
+    (generation,) = plan(get_preset("sentence")).generations["test-basic"]
+    drawn = [sample(generation, index) for index in range(20)]
+    pictures = [
+        Image.open(io.BytesIO(one.image)).convert("L").resize((400, 32), Image.Resampling.BICUBIC)
+        for one in drawn
+    ]
+    logits = model(to_input(np.stack([np.asarray(picture) for picture in pictures])))
+    texts = CTCLabels(described["charset"]).decode(logits.argmax(2))
+    right = sum(text == label_of(one.label) for text, one in zip(texts, drawn, strict=True))
+    assert right >= 18
