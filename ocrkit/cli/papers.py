@@ -22,35 +22,28 @@ def papers(
 ) -> None:
     """Train the small models of the reading list, or list them.
 
-    Finished runs are kept; one that was stopped goes on from its last checkpoint. Tesseract is not
-    trained: it is tried, which takes a quarter of an hour, and writes tesseract.csv.
+    Finished runs are kept; one that was stopped goes on from its last checkpoint.
     """
     import shutil
 
     import torch
 
-    from ocrkit.papers.shared.study import PAPERS, find_study, run_study, studies_of, time_again
-    from ocrkit.papers.spotting.tesseract_trial import write_trial
+    from ocrkit.papers.shared.study import all_studies, find_study, run_study, time_again
     from ocrkit.progress import RunBar
 
     if times:
         time_again(out, lambda name, ms: console.print(f"{name}: {ms:.1f} ms an image"))
         return
     if not study:
-        for paper in PAPERS:
-            console.print(*studies_of(paper))
-        console.print("tesseract")
+        for name in all_studies():
+            console.print(name)
         return
     torch.set_num_threads(threads)
     for name in study:
-        if name == "tesseract":
-            console.print("written:", str(write_trial(out, watch=console.print)))
-            continue
         found = find_study(name)
         for number in seed or [1]:
             state = out / "state" / f"{name}-s{number}"
             with RunBar(console, f"{name}, seed {number}") as bar:
                 row = run_study(found, number, out, bar.watch, state)
             shutil.rmtree(state, ignore_errors=True)
-            told = {k: v for k, v in row.items() if k not in ("history", "recipe")}
-            console.print(told)
+            console.print({k: v for k, v in row.items() if k not in ("history", "recipe")})

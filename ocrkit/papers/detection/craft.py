@@ -14,15 +14,13 @@ from torch import Tensor, nn
 from ocrkit.data.cache import to_input
 from ocrkit.papers.detection.craft_maps import draw_maps, find_words, scene_maps
 from ocrkit.papers.detection.craft_weak import confidence_map, guess_characters
-from ocrkit.papers.detection.detectors import TRAIN, VALID, detect_one, f1_scores, scores_unseen
+from ocrkit.papers.detection.detectors import TRAIN, VALID, detector_study, f1_scores
 from ocrkit.papers.shared.backbone import Backbone, conv
 from ocrkit.papers.shared.scene_sets import SceneSet, scene_set
-from ocrkit.papers.shared.study import Study
 from ocrkit.synth.scenes import SCENES, SceneSettings
-from ocrkit.training import Recipe
 
 _CHUNK = 32  # images a forward pass
-_CURVED = SCENES["curved"]
+CURVED = SCENES["curved"]
 
 
 class Craft(nn.Module):
@@ -73,42 +71,40 @@ class CraftTask:
 
     Args:
         seed: of the order of the scenes.
+        batch_size: scenes a step.
         strong: scenes with character quads.
         weak: scenes of which only each word's quad and length are used; half of every batch.
         weak_from: the step from which they are used: the model has to know characters first.
-        judged: what the validation scenes look like.
-        batch_size: scenes a step.
-        count, valid: scenes of each sort to learn from, and to be judged on, drawn at once.
+        count, valid: scenes of each sort to learn from, and to validate on, drawn at once.
     """
 
     def __init__(
         self,
         seed: int,
+        batch_size: int,
         strong: SceneSettings,
         weak: SceneSettings | None = None,
         weak_from: int = 120,
-        judged: SceneSettings = _CURVED,
-        batch_size: int = 16,
         count: int = TRAIN,
         valid: int = VALID,
     ) -> None:
         self.seed, self.batch_size, self.weak_from = seed, batch_size, weak_from
         self.strong = scene_set("train", count, strong)
         self.weak = scene_set("train", count, weak) if weak else None
-        self.valid = scene_set("valid", valid, judged)
+        self.valid = scene_set("valid", valid, CURVED)
         size = self.strong.images.shape[1:]
         # As bytes, 255 for 1: all maps stay in memory.
-        drawn = (np.uint8(255 * scene_maps(words, size) + 0.5) for words in self.strong.words)
-        self.maps = np.stack(list(drawn))
+        maps = (np.uint8(255 * scene_maps(words, size) + 0.5) for words in self.strong.words)
+        self.maps = np.stack(list(maps))
 
     def loss(self, model: nn.Module, step: int) -> Tensor:
         rng = np.random.default_rng((self.seed, step))
-        guessed = self.batch_size // 2 if self.weak and step >= self.weak_from else 0
-        picks = rng.choice(len(self.maps), self.batch_size - guessed, replace=False)
+        weak = self.batch_size // 2 if self.weak and step >= self.weak_from else 0
+        picks = rng.choice(len(self.maps), self.batch_size - weak, replace=False)
         images, targets = self.strong.images[picks], self.maps[picks] / 255
         weights = np.ones_like(targets[:, 0])
-        if guessed:
-            more = weak_batch(model, self.weak, rng.choice(len(self.weak), guessed, replace=False))
+        if weak:
+            more = weak_batch(model, self.weak, rng.choice(len(self.weak), weak, replace=False))
             pairs = zip((images, targets, weights), more, strict=True)
             images, targets, weights = map(np.concatenate, pairs)
         device = next(model.parameters()).device
@@ -140,42 +136,13 @@ def weak_batch(
     return images, np.stack(targets), np.stack(weights)
 
 
-def _make(seed: int) -> Craft:
-    torch.manual_seed(seed)
-    return Craft()
-
-
-_RECIPE = Recipe(
-    "craft",
-    "adamw",
-    4e-3,
-    steps=600,
-    batch_size=16,
-    one_cycle=True,
-    weight_decay=0.01,
-    precision="auto",
-    validate_every=60,
-)
-
-
-def _study(name: str, strong: SceneSettings, weak: SceneSettings | None = None) -> Study:
-    return Study(
-        name,
-        _RECIPE,
-        _make,
-        partial(CraftTask, strong=strong, weak=weak, batch_size=_RECIPE.batch_size),
-        partial(scores_unseen, detect, _CURVED),
-        partial(detect_one, detect, _CURVED),
-    )
-
-
 # All are tested on curved scenes. The second has seen upright ones alone; the third besides has
-# seen curved ones of which it was told the words' quads and lengths.
+# seen curved ones of which it knew the words' quads and lengths.
 STUDIES = {
-    study.name: study
-    for study in (
-        _study("craft", _CURVED),
-        _study("craft-upright", SCENES["upright"]),
-        _study("craft-weak", SCENES["upright"], weak=_CURVED),
-    )
+    name: detector_study(name, Craft, partial(CraftTask, **scenes), detect, CURVED, steps=600)
+    for name, scenes in {
+        "craft": {"strong": CURVED},
+        "craft-upright": {"strong": SCENES["upright"]},
+        "craft-weak": {"strong": SCENES["upright"], "weak": CURVED},
+    }.items()
 }

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 import cv2
 import numpy as np
 
-from ocrkit.papers.shared.quads import as_quads, min_area_rectangle
+from ocrkit.papers.shared.quads import as_quads
 from ocrkit.synth.scenes import SceneWord
-from ocrkit.synth.warps import rectangles_along
+from ocrkit.synth.warps import min_area_rectangle, rectangles_along
 
 STRIDE = 2
 SIGMA = 0.4  # of the Gaussian, where a character's half width is 1; the paper names no number

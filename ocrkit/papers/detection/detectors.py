@@ -12,8 +12,9 @@ from ocrkit.data.cache import to_input
 from ocrkit.papers.shared.detection_metrics import detection_scores, match
 from ocrkit.papers.shared.quads import to_boxes
 from ocrkit.papers.shared.scene_sets import SceneSet, scene_set
-from ocrkit.papers.shared.study import Study
+from ocrkit.papers.shared.study import RECIPE, Study
 from ocrkit.synth.scenes import SceneSettings
+from ocrkit.training import Task
 
 Detect = Callable[[nn.Module, np.ndarray], list[np.ndarray]]
 BatchLoss = Callable[[nn.Module, Tensor, Sequence[np.ndarray]], Tensor]
@@ -34,7 +35,7 @@ HEADINGS = {
 
 
 class SceneTask:
-    """Learn to find the words of training scenes; judged on scenes with other words.
+    """Learn to find the words of training scenes; validated on scenes with other words.
 
     Args:
         seed: of the order of the scenes.
@@ -42,7 +43,7 @@ class SceneTask:
         batch_size: scenes a step.
         loss: (model, images (B, 1, H, W), quads of each scene) -> the loss.
         detect: (model, images uint8 (N, H, W)) -> for each image its quads (n, 4, 2).
-        count, valid: scenes to learn from and to be judged on, drawn at once.
+        count, valid: scenes to learn from and to validate on, drawn at once.
     """
 
     def __init__(
@@ -97,6 +98,36 @@ def detect_one(
 ) -> list[np.ndarray]:
     """What is found in one test scene."""
     return detect(model, scene_set("test", count, settings).images[number % count][None])
+
+
+def detector_study(
+    name: str,
+    model: Callable[[], nn.Module],
+    task: Callable[..., Task],
+    detect: Detect,
+    settings: SceneSettings,
+    steps: int,
+) -> Study:
+    """A study of a detector, tested on scenes of these settings.
+
+    Args:
+        task: (seed, batch_size) -> what it learns.
+    """
+    recipe = replace(
+        RECIPE,
+        name=name.split("-")[0],
+        learning_rate=4e-3,
+        steps=steps,
+        validate_every=steps // 10,
+    )
+    return Study(
+        name,
+        recipe,
+        model,
+        partial(task, batch_size=recipe.batch_size),
+        partial(scores_unseen, detect, settings),
+        partial(detect_one, detect, settings),
+    )
 
 
 def quick(study: Study) -> Study:

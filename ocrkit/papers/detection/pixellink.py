@@ -9,16 +9,17 @@ from functools import partial
 
 import numpy as np
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.data.cache import to_input
-from ocrkit.papers.detection.detectors import SceneTask, detect_one, hardest, scores_unseen
+from ocrkit.papers.detection.detectors import SceneTask, detector_study, hardest
 from ocrkit.papers.shared.backbone import Stages
-from ocrkit.papers.shared.quads import area, as_quads, from_boxes, min_area_rectangle, to_boxes
-from ocrkit.papers.shared.study import Study
+from ocrkit.papers.shared.quads import area, as_quads, from_boxes, to_boxes
 from ocrkit.synth.scenes import SCENES
-from ocrkit.training import Recipe
+from ocrkit.synth.warps import min_area_rectangle
 
 STRIDE = 2
 # Rows and columns to the eight neighbours; number k and number 7 - k look at each other.
@@ -139,34 +140,22 @@ def components(text: np.ndarray, linked: np.ndarray) -> np.ndarray:
     Returns:
         int64 (h, w): the number of the component, from 1 on in reading order; 0 outside text.
     """
+    number = np.arange(text.size).reshape(text.shape)
     rows, columns = text.shape
-    number = np.arange(rows * columns).reshape(rows, columns)
-    parent = number.ravel().tolist()
+    ones, others = [], []
     for k in range(4, 8):  # the other four are the same pairs, seen from the other side
         dy, dx = NEIGHBOURS[k]
         here = np.s_[: rows - dy, max(0, -dx) : columns - max(0, dx)]
         there = np.s_[dy:, max(0, dx) : columns - max(0, -dx)]
         joined = text[here] & text[there] & (linked[k][here] | linked[7 - k][there])
-        for one, other in zip(number[here][joined], number[there][joined], strict=True):
-            union(parent, int(one), int(other))
-    roots = np.array([find(parent, i) for i in range(len(parent))])
-    found = np.zeros(rows * columns, np.int64)
-    found[text.ravel()] = np.unique(roots[text.ravel()], return_inverse=True)[1] + 1
-    return found.reshape(rows, columns)
-
-
-def find(parent: list[int], i: int) -> int:
-    """The root of i's set; every second step of the way is cut short for the next time."""
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-def union(parent: list[int], one: int, other: int) -> None:
-    """Join two sets; the smaller number becomes their root."""
-    one, other = find(parent, one), find(parent, other)
-    parent[max(one, other)] = min(one, other)
+        ones.append(number[here][joined])
+        others.append(number[there][joined])
+    pairs = (np.concatenate(ones), np.concatenate(others))
+    graph = coo_array((np.ones(len(pairs[0])), pairs), shape=(text.size, text.size))
+    labels = connected_components(graph, directed=False)[1].reshape(text.shape)
+    found = np.zeros(text.shape, np.int64)
+    found[text] = np.unique(labels[text], return_inverse=True)[1] + 1
+    return found
 
 
 def boxes_of(found: np.ndarray) -> np.ndarray:
@@ -204,33 +193,14 @@ def detect(
     return found
 
 
-def make(seed: int) -> PixelLink:
-    """The study's model; its start weights depend on the seed."""
-    torch.manual_seed(seed)
-    return PixelLink()
-
-
-RECIPE = Recipe(
-    "pixellink",
-    "adamw",
-    4e-3,
-    steps=1600,
-    batch_size=16,
-    one_cycle=True,
-    weight_decay=0.01,
-    precision="auto",
-    validate_every=160,
-)
 ROTATED = SCENES["rotated"]
 STUDIES = {
-    "pixellink": Study(
+    "pixellink": detector_study(
         "pixellink",
-        RECIPE,
-        make,
-        partial(
-            SceneTask, settings=ROTATED, batch_size=RECIPE.batch_size, loss=loss, detect=detect
-        ),
-        test=partial(scores_unseen, detect, ROTATED),
-        one=partial(detect_one, detect, ROTATED),
+        PixelLink,
+        partial(SceneTask, settings=ROTATED, loss=loss, detect=detect),
+        detect,
+        ROTATED,
+        steps=1600,
     )
 }

@@ -9,7 +9,6 @@ Boxes here are upright: (cx, cy, w, h) in pixels. N is the number of default box
 
 from collections.abc import Sequence
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,12 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.data.cache import to_input
-from ocrkit.papers.detection.detectors import SceneTask, detect_one, hardest, scores_unseen
+from ocrkit.papers.detection.detectors import SceneTask, detector_study, hardest
 from ocrkit.papers.shared.backbone import Stages
 from ocrkit.papers.shared.quads import as_quads, bounds, nms
-from ocrkit.papers.shared.study import Study
 from ocrkit.synth.scenes import SCENES
-from ocrkit.training import Recipe
 
 # The paper: 1, 2, 3, 5, 7, 10 for Latin words. Ours have up to four square syllables.
 RATIOS = (1.0, 2.0, 3.0, 4.5)
@@ -183,36 +180,17 @@ def box_quads(boxes: Tensor) -> np.ndarray:
     return (boxes[:, None, :2] + boxes[:, None, 2:] * corners).numpy()
 
 
-def make(seed: int, **shape: Any) -> TextBoxes:
-    """A study's model; its start weights depend on the seed."""
-    torch.manual_seed(seed)
-    return TextBoxes(**shape)
-
-
-RECIPE = Recipe(
-    "textboxes",
-    "adamw",
-    4e-3,
-    steps=1200,
-    batch_size=16,
-    one_cycle=True,
-    weight_decay=0.01,
-    precision="auto",
-    validate_every=120,
-)
 UPRIGHT = SCENES["upright"]
 # SSD's own layers: square kernels, boxes for things of all shapes, one set of them.
 SSD = {"kernel": (3, 3), "ratios": (1.0, 2.0, 3.0, 1 / 2, 1 / 3), "offset": False}
 STUDIES = {
-    name: Study(
+    name: detector_study(
         name,
-        RECIPE,
-        partial(make, **shape),
-        partial(
-            SceneTask, settings=UPRIGHT, batch_size=RECIPE.batch_size, loss=loss, detect=detect
-        ),
-        test=partial(scores_unseen, detect, UPRIGHT),
-        one=partial(detect_one, detect, UPRIGHT),
+        partial(TextBoxes, **shape),
+        partial(SceneTask, settings=UPRIGHT, loss=loss, detect=detect),
+        detect,
+        UPRIGHT,
+        steps=1200,
     )
     for name, shape in {"textboxes": {}, "textboxes-ssd": SSD}.items()
 }

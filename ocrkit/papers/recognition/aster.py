@@ -16,18 +16,28 @@ from ocrkit.models.features import conv_bn_relu
 from ocrkit.models.prediction import EOS
 from ocrkit.models.recognizer import initialise
 from ocrkit.models.transformation import FIDUCIALS, spline_matrices, target_fiducials
-from ocrkit.papers.recognition.attention import Decoder, Reader
-from ocrkit.papers.recognition.bent_words import COPY, READ, Lessons, exam_words, small_copy
-from ocrkit.papers.recognition.word_readers import LONGEST, labels, marks, read_words, word_study
+from ocrkit.papers.recognition.attention import AttentionDecoder, AttentionReader
+from ocrkit.papers.recognition.bent_words import (
+    COPY_SIZE,
+    OFFSET_SCALE,
+    READER_SIZE,
+    UprightThenBent,
+    evaluate_unseen,
+    small_copy,
+    unseen_words,
+)
+from ocrkit.papers.recognition.word_readers import (
+    MAX_LENGTH,
+    attention_labels,
+    attention_study,
+    evaluate,
+)
 from ocrkit.papers.shared.scene_sets import WordSet
 from ocrkit.training import Recipe
 from ocrkit.training.losses import attention_loss
 
-MODES = 4
-# AdamW moves every weight by about the rate, whatever its gradient. Sixty-four weights at once
-# would throw a control point across the image; a fifth of their sum is a fifth of the rate.
-GENTLE = 0.2
-UPRIGHT = 0.25  # share of the steps that begin with upright words
+POWERS = 4  # of x in the moves of control points
+UPRIGHT_SHARE = 0.25  # of the steps, which begin with upright words
 
 
 @cache
@@ -61,7 +71,7 @@ def straighten(images: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def smooth_moves(count: int = MODES) -> Tensor:
+def smooth_moves(count: int = POWERS) -> Tensor:
     """Ways to move all control points at once, (20, 2 * count) float64.
 
     Columns x^k and y x^k for k below `count`, made orthogonal, mean square 1: shifts and zooms,
@@ -81,17 +91,9 @@ class Localisation(nn.Module):
     version is nearly flat where they start, at the image's edge. The paper's has six convolutions,
     and names every point by itself. Here it says how far to go each of the `smooth_moves`: 48,000
     words are few, and what neighbouring points share is learnt first.
-
-    Args:
-        start: points (20, 2) of every image before training.
     """
 
-    def __init__(
-        self,
-        start: Tensor,
-        channels: tuple[int, ...] = (16, 32, 64, 64),
-        hidden: int = 64,
-    ) -> None:
+    def __init__(self, channels: tuple[int, ...] = (16, 32, 64, 64), hidden: int = 64) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         before = 1
@@ -100,7 +102,7 @@ class Localisation(nn.Module):
             layers += conv_bn_relu(before, after)
             before = after
         shrunk = 2 ** (len(channels) - 1)
-        cells = (COPY[0] // shrunk) * (COPY[1] // shrunk)
+        cells = (COPY_SIZE[0] // shrunk) * (COPY_SIZE[1] // shrunk)
         self.maps = nn.Sequential(*layers, nn.Flatten())
         # Without the norm a few steps push every unit below zero, and no gradient lifts it again.
         self.hidden = nn.Sequential(
@@ -111,7 +113,7 @@ class Localisation(nn.Module):
         moves = smooth_moves().float()
         self.last = nn.Linear(hidden, 2 * moves.shape[1])
         self.register_buffer("moves", moves, persistent=False)
-        self.register_buffer("start", start.float(), persistent=False)
+        self.register_buffer("start", target_fiducials().float(), persistent=False)
         initialise(self)
         nn.init.zeros_(self.last.weight)  # at first every image gets the same points
 
@@ -119,26 +121,22 @@ class Localisation(nn.Module):
         """(B, 1, H, W) -> C' (B, 20, 2), (x, y) from -1 to 1 between the edges, or beyond."""
         far = self.last(self.hidden(self.maps(small_copy(images)))).unflatten(1, (-1, 2))
         # C' = C'_start + moves . (how far, across and down)
-        return self.start + GENTLE * self.moves @ far
+        return self.start + OFFSET_SCALE * self.moves @ far
 
 
 class ASTER(nn.Module):
     """Localisation, spline and a reader with two decoders; `rectifying` False: the reader alone.
 
     The reader's own head writes from left to right, `back` from right to left.
-
-    Args:
-        start: control points (20, 2) before training; those of the straight image where None.
     """
 
-    def __init__(self, classes: int, rectifying: bool, start: Tensor | None = None) -> None:
+    def __init__(self, classes: int, rectifying: bool) -> None:
         super().__init__()
-        self.reader = Reader(classes, LONGEST, glance=True)
+        self.reader = AttentionReader(classes, MAX_LENGTH, output_context=True)
         head = self.reader.head
-        self.back = Decoder(head.inputs, head.hidden, classes, glance=True)
+        self.back = AttentionDecoder(head.inputs, head.hidden, classes, output_context=True)
         initialise(self.back)
-        start = target_fiducials() if start is None else start
-        self.localisation = Localisation(start) if rectifying else None
+        self.localisation = Localisation() if rectifying else None
 
     def points(self, images: Tensor) -> Tensor:
         """Control points (B, 20, 2); those of the whole image where nothing is rectified."""
@@ -150,24 +148,28 @@ class ASTER(nn.Module):
         """What the reader gets: (B, 1, 64, 96) -> (B, 1, 32, 96), cut from the large image."""
         # A bfloat16 keeps 8 bits: too coarse for a coordinate.
         with torch.autocast(images.device.type, enabled=False):
-            return straighten(images, self.points(images), READ)
+            return straighten(images, self.points(images), READER_SIZE)
 
-    def both(self, images: Tensor, ids: Sequence[Tensor | None] = (None, None)) -> list[Tensor]:
+    def decode_both(
+        self, images: Tensor, ids: Sequence[Tensor | None] = (None, None)
+    ) -> list[Tensor]:
         """Logits of the two decoders, (B, 5, classes) each; the second begins at the word's end.
 
         ids: for each decoder the true ids (B, >= 5) from [GO] on, in its own order; None: greedy.
         """
         frames = self.reader.frames(self.reader.features(self.straight(images)))
         heads = (self.reader.head, self.back)
-        return [head(frames, text, LONGEST + 1) for head, text in zip(heads, ids, strict=True)]
+        return [
+            head(frames, text, MAX_LENGTH + 1).logits for head, text in zip(heads, ids, strict=True)
+        ]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 1, 64, 96) -> logits (B, 5, classes) of the surer decoder, left to right."""
-        return better(*self.both(images))
+        """Images (B, 1, 64, 96) -> logits (B, 5, classes) of the decoder with the higher score."""
+        return higher_scored(*self.decode_both(images))
 
 
-def sureness(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """What a greedy reading is worth, and its characters: (B, steps, classes) -> (B,) and (B,)."""
+def greedy_score(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Log probability of a greedy reading, and its length: (B, steps, classes) -> (B,) and (B,)."""
     # score = sum over t of log p(y_t), up to and including [s]
     best, ids = logits.log_softmax(dim=2).max(dim=2)
     ends = (ids == EOS).cumsum(dim=1)
@@ -175,28 +177,28 @@ def sureness(logits: Tensor) -> tuple[Tensor, Tensor]:
     return best.masked_fill(after, 0.0).sum(dim=1), (ends == 0).sum(dim=1)
 
 
-def turned(logits: Tensor) -> Tensor:
+def reverse_text(logits: Tensor) -> Tensor:
     """A reading from right to left, written from left to right: its characters change places.
 
     logits: (B, steps, classes); [s] and what follows stay where they are.
     """
-    count = sureness(logits)[1][:, None]
+    count = greedy_score(logits)[1][:, None]
     step = torch.arange(logits.shape[1], device=logits.device)
     order = torch.where(step < count, count - 1 - step, step)
     return logits.gather(1, order[:, :, None].expand_as(logits))
 
 
-def better(ahead: Tensor, back: Tensor) -> Tensor:
-    """Of two readings (B, steps, classes), from the left and from the right, the surer one.
+def higher_scored(forward: Tensor, backward: Tensor) -> Tensor:
+    """Of two readings (B, steps, classes), from the left and from the right, the likelier one.
 
-    Two decoders know different things at a character, for each was told other
-    neighbours. The result is written from left to right.
+    The decoders differ, for at each character they knew other neighbours. The result is written
+    from left to right.
     """
-    wins = sureness(ahead)[0] >= sureness(back)[0]
-    return torch.where(wins[:, None, None], ahead, turned(back))
+    wins = greedy_score(forward)[0] >= greedy_score(backward)[0]
+    return torch.where(wins[:, None, None], forward, reverse_text(backward))
 
 
-class BothWays:
+class BidirectionalReading:
     """Learn words from both ends, all parts together, from the words alone.
 
     Args:
@@ -204,52 +206,54 @@ class BothWays:
     """
 
     def __init__(self, seed: int, recipe: Recipe, images: int = 6000) -> None:
-        self.lessons = Lessons(seed, recipe, images, UPRIGHT)
+        self.batches = UprightThenBent(seed, recipe, images, UPRIGHT_SHARE)
 
     def loss(self, model: ASTER, step: int) -> Tensor:
         """Mean of the two decoders' cross-entropies on this step's batch."""
-        batch = self.lessons[step]
+        batch, labels = self.batches[step], attention_labels()
         device = next(model.parameters()).device
         ids = [
-            labels().encode(texts)[0].to(device)
+            labels.encode(texts)[0].to(device)
             for texts in (batch.texts, [text[::-1] for text in batch.texts])
         ]
-        logits = model.both(to_input(batch.pixels).to(device), [row[:, :-1] for row in ids])
+        images = to_input(batch.pixels).to(device)
+        logits = model.decode_both(images, [row[:, :-1] for row in ids])
         # L = -1/2 sum over t of (log p_ltr(y_t) + log p_rtl(y_t))
         return sum(attention_loss(*pair) for pair in zip(logits, ids, strict=True)) / 2
 
     def judge(self, model: ASTER) -> dict[str, float]:
-        """Accuracy and character error rate (percent) on bent words."""
-        judged = marks(read_words(model, self.lessons.valid), self.lessons.valid)
-        return {f"valid_{name}": judged[name] for name in ("accuracy", "cer")}
+        return self.batches.validate(model)
 
 
 @torch.inference_mode()
-def read_ways(model: ASTER, words: WordSet) -> dict[str, list[str]]:
-    """Word images of 64 x 96 read by each decoder and by the surer one: ahead, back, better."""
+def read_both_ways(model: ASTER, words: WordSet) -> dict[str, list[str]]:
+    """Word images of 64 x 96 read by the decoders ("ahead", "back") and by both ("better")."""
     model.eval()
     device = next(model.parameters()).device
-    said: dict[str, list[str]] = {"ahead": [], "back": [], "better": []}
+    texts: dict[str, list[str]] = {"ahead": [], "back": [], "better": []}
     for part in to_input(words.images).split(100):
-        ahead, back = model.both(part.to(device))
-        for way, logits in zip(said, (ahead, turned(back), better(ahead, back)), strict=True):
-            said[way] += labels().decode(logits.argmax(dim=2).cpu())
-    return said
+        ahead, back = model.decode_both(part.to(device))
+        ways = (ahead, reverse_text(back), higher_scored(ahead, back))
+        for way, logits in zip(texts, ways, strict=True):
+            texts[way] += attention_labels().decode(logits.argmax(dim=2).cpu())
+    return texts
 
 
-def examine(model: ASTER) -> dict[str, float]:
-    """Accuracy on bent words, with its interval and for each decoder, and on upright ones (%)."""
-    bent, upright = exam_words(), exam_words("upright")
-    ways = {way: marks(said, bent) for way, said in read_ways(model, bent).items()}
-    return {
-        **ways["better"],
-        "ahead_accuracy": ways["ahead"]["accuracy"],
-        "back_accuracy": ways["back"]["accuracy"],
-        "upright_accuracy": marks(read_words(model, upright), upright)["accuracy"],
-    }
+def evaluate_both_ways(model: ASTER) -> dict[str, float]:
+    """`evaluate_unseen`, and the accuracy on bent words of each decoder alone (percent)."""
+    bent = unseen_words()
+    texts = read_both_ways(model, bent)
+    alone = {f"{way}_accuracy": evaluate(texts[way], bent)["accuracy"] for way in ("ahead", "back")}
+    return {**evaluate_unseen(model), **alone}
 
 
 STUDIES = {
-    name: word_study(name, partial(ASTER, rectifying=rectifying), BothWays, examine, exam_words)
+    name: attention_study(
+        name,
+        partial(ASTER, rectifying=rectifying),
+        BidirectionalReading,
+        evaluate_both_ways,
+        unseen_words,
+    )
     for name, rectifying in (("aster", True), ("aster-plain", False))
 }

@@ -1,4 +1,9 @@
-"""An attention decoder that tells where it looked, with gradients, and a small reader around it."""
+"""The attention decoder that FAN, MORAN, ASTER and TextSpotter share, and a small reader around it.
+
+Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate"
+(ICLR 2015); on images Shi et al. (CVPR 2016), section 3.2. It keeps its attention weights, through
+which gradients flow; the head of the 24 models (`ocrkit.models.prediction`) is faster without.
+"""
 
 from typing import NamedTuple
 
@@ -6,21 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocrkit.data.cache import Pixels
 from ocrkit.models.features import conv_bn_relu
-from ocrkit.models.prediction import GO, Attention
+from ocrkit.models.prediction import GO
 from ocrkit.models.recognizer import initialise
 from ocrkit.models.sequence import BiLSTM
-from ocrkit.papers.shared.scene_sets import WordSet
 
 
-class Looks(NamedTuple):
-    """What the decoder said, where it looked, and what it knew, step by step.
+class AttentionOutput(NamedTuple):
+    """What a decoder gives for each step.
 
     Attributes:
         logits: (B, steps, classes).
         alpha: (B, steps, T) attention weights; each row sums to 1.
-        states: (B, steps, hidden) the decoder's state after each step.
+        states: (B, steps, hidden) the LSTM's state after each step.
     """
 
     logits: Tensor
@@ -28,41 +31,38 @@ class Looks(NamedTuple):
     states: Tensor
 
 
-class Decoder(Attention):
-    """The library's attention head, with a second way through it that keeps the weights.
-
-    `look` gives the same logits as `forward`.
+class AttentionDecoder(nn.Module):
+    """Frames H (B, T, inputs) -> one character a step.
 
     Args:
-        glance: let the logits see the context itself, beside the LSTM's state:
-            y_t = Generate(s_t, g_t), as Chorowski et al. (NeurIPS 2015) and most of the papers
-            write it. The library's head, of 2019, leaves the context out. What a glyph looks like
-            then has to pass the LSTM's gates, and is learnt several times later.
+        inputs, hidden: channels of the frames, and of the LSTM's state.
+        classes: characters + 2, as `ocrkit.labels.AttentionLabels` counts.
+        output_context: logits from the state and the context, y_t = Generate(s_t, g_t), as
+            Chorowski et al. (NeurIPS 2015) and most of the papers write it; else from the state
+            alone. A glyph's looks then have to pass the LSTM's gates, and are learnt much later.
     """
 
-    def __init__(self, inputs: int, hidden: int, classes: int, glance: bool = False) -> None:
-        super().__init__(inputs, hidden, classes)
-        self.glance = nn.Linear(inputs, classes, bias=False) if glance else None
+    def __init__(
+        self, inputs: int, hidden: int, classes: int, output_context: bool = False
+    ) -> None:
+        super().__init__()
+        self.inputs, self.hidden, self.classes = inputs, hidden, classes
+        self.i2h = nn.Linear(inputs, hidden, bias=False)
+        self.h2h = nn.Linear(hidden, hidden)
+        self.score = nn.Linear(hidden, 1, bias=False)
+        self.rnn = nn.LSTMCell(inputs + classes, hidden)
+        self.generator = nn.Linear(hidden, classes)
+        self.output_context = nn.Linear(inputs, classes, bias=False) if output_context else None
 
-    def forward(self, frames: Tensor, text: Tensor | None, steps: int) -> Tensor:
-        """As the library's head."""
-        if self.glance is None:
-            return super().forward(frames, text, steps)
-        return self.look(frames, text, steps).logits
-
-    def guess(self, frames: Tensor, steps: int) -> tuple[Tensor, list[Tensor]]:
-        """As the library's head, but that all steps are taken."""
-        if self.glance is None:
-            return super().guess(frames, steps)
-        looks = self.look(frames, None, steps)
-        return looks.logits, list(looks.alpha.unbind(1))
-
-    def look(self, frames: Tensor, text: Tensor | None, steps: int, pickup: bool = False) -> Looks:
-        """Frames (B, T, inputs) -> `Looks`, all of it differentiable.
+    def forward(
+        self, frames: Tensor, text: Tensor | None, steps: int, pickup: bool = False
+    ) -> AttentionOutput:
+        """Decode `steps` characters; [s] counts as one, and decoding goes on behind it.
 
         Args:
-            text: (B, >= steps) int64 from [GO] on, the true characters (teacher forcing); None:
-                each step is told its own last guess.
+            frames: (B, T, inputs).
+            text: (B, >= steps) int64 from [GO] on: the true character before each step (teacher
+                forcing). None: the step's own last answer (greedy).
             pickup: mix neighbouring weights at random (`fractional_pickup`).
         """
         # The steps are small products: a cast around each would cost more than it saves.
@@ -71,7 +71,7 @@ class Decoder(Attention):
             keys = self.i2h(frames)
             h = c = frames.new_zeros(len(frames), self.hidden)
             ids = torch.full((len(frames),), GO, device=frames.device)
-            kept = []
+            outputs = []
             for step in range(steps):
                 ids = ids if text is None else text[:, step]
                 # e = w . tanh(W_i H + W_h h + b); alpha = softmax over T
@@ -79,23 +79,34 @@ class Decoder(Attention):
                 alpha = e.softmax(dim=1)
                 if pickup:
                     alpha = fractional_pickup(alpha)
-                # context = sum over T of alpha H; h = LSTM([context; previous character], h)
-                context = torch.bmm(alpha[:, None], frames).squeeze(1)
-                before = F.one_hot(ids, self.generator.out_features).to(frames.dtype)
-                h, c = self.rnn(torch.cat([context, before], dim=1), (h, c))
-                logits = self.generator(h)
-                if self.glance is not None:
-                    logits = logits + self.glance(context)
+                logits, h, c = self.attention_step(frames, alpha, ids, h, c)
                 ids = logits.argmax(dim=1)
-                kept.append((logits, alpha, h))
-            return Looks(*(torch.stack(rows, dim=1) for rows in zip(*kept, strict=True)))
+                outputs.append((logits, alpha, h))
+            return AttentionOutput(*(torch.stack(o, dim=1) for o in zip(*outputs, strict=True)))
+
+    def attention_step(
+        self, frames: Tensor, alpha: Tensor, ids: Tensor, h: Tensor, c: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One character from weights alpha (B, T): logits (B, classes) and the LSTM's next h, c.
+
+        Args:
+            ids: (B,) the characters before; h, c: (B, hidden).
+        """
+        # g = sum over T of alpha H; s = LSTM([g; previous character], s)
+        context = torch.bmm(alpha[:, None], frames).squeeze(1)
+        previous = F.one_hot(ids, self.classes).to(frames.dtype)
+        h, c = self.rnn(torch.cat([context, previous], dim=1), (h, c))
+        logits = self.generator(h)
+        if self.output_context is not None:
+            logits = logits + self.output_context(context)
+        return logits, h, c
 
 
 def fractional_pickup(alpha: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Mix two neighbouring attention weights of each row in a random ratio: (B, T) -> (B, T).
 
-    Luo, Jin and Sun (MORAN, Pattern Recognition, 2019). The decoder must then read from
-    blurred looks, and becomes less sure that one column tells all. A row's sum does not change.
+    Luo, Jin and Sun (MORAN, Pattern Recognition, 2019). The decoder must then read from blurred
+    weights, and becomes less sure that one column is enough. A row's sum does not change.
     """
     rows, frames = alpha.shape
     device = alpha.device
@@ -108,18 +119,21 @@ def fractional_pickup(alpha: Tensor, generator: torch.Generator | None = None) -
     return alpha.scatter_add(1, k, change).scatter_add(1, k + 1, -change)
 
 
-class Reader(nn.Module):
-    """A small reader: convolutions, a BiLSTM and a `Decoder`; start weights drawn.
+class AttentionReader(nn.Module):
+    """Word images (B, 1, 32, W) -> logits: convolutions, a BiLSTM and an `AttentionDecoder`.
 
-    The papers' are deeper (ResNet, or a residual net); the norm after every convolution is theirs,
-    and spares half of the steps that VGG without them needs.
+    The papers' are deeper (ResNet); the norm after every convolution is theirs, and spares half of
+    the steps that VGG without them needs.
 
     Args:
-        classes: characters + 2, as `ocrkit.labels.AttentionLabels` counts.
+        classes, output_context: as for `AttentionDecoder`.
         max_length: characters of the longest label.
         channels: of the convolutions at strides 2, 4, 8 (down alone) and 16.
         hidden: size of the BiLSTM's and the decoder's states.
-        glance: as for `Decoder`.
+
+    Attributes:
+        features: the convolutions. The first `fine_layers` of them give maps (B, fine_channels,
+            8, W / 4), fine enough to tell glyphs apart: what FAN cuts its patches from.
     """
 
     def __init__(
@@ -128,36 +142,42 @@ class Reader(nn.Module):
         max_length: int,
         channels: tuple[int, int, int, int] = (16, 32, 64, 128),
         hidden: int = 96,
-        glance: bool = False,
+        output_context: bool = False,
     ) -> None:
         super().__init__()
         self.max_length = max_length
         c1, c2, c3, c4 = channels
-        self.features = nn.Sequential(
+        fine = [
             *conv_bn_relu(1, c1),
             nn.MaxPool2d(2),
             *conv_bn_relu(c1, c2),
             nn.MaxPool2d(2),
             *conv_bn_relu(c2, c3),
             *conv_bn_relu(c3, c3),
+        ]
+        coarse = [
             nn.MaxPool2d((2, 1)),
             *conv_bn_relu(c3, c4),
             nn.MaxPool2d((2, 1)),
             *conv_bn_relu(c4, c4),
-        )
+        ]
+        self.fine_layers, self.fine_channels = len(fine), c3
+        self.features = nn.Sequential(*fine, *coarse)
         self.sequence = BiLSTM(c4, hidden)
-        self.head = Decoder(hidden, hidden, classes, glance)
+        self.head = AttentionDecoder(hidden, hidden, classes, output_context)
         initialise(self)
 
     def frames(self, maps: Tensor) -> Tensor:
         """The features' maps (B, C, 2, W / 4) -> the decoder's frames (B, W / 4, hidden)."""
         return self.sequence(maps.mean(dim=2).transpose(1, 2))
 
+    def decode(
+        self, images: Tensor, text: Tensor | None = None, pickup: bool = False
+    ) -> AttentionOutput:
+        """Images (B, 1, 32, W) -> max_length + 1 steps; text and pickup as for the decoder."""
+        frames = self.frames(self.features(images))
+        return self.head(frames, text, self.max_length + 1, pickup)
+
     def forward(self, images: Tensor, text: Tensor | None = None) -> Tensor:
-        """Images (B, 1, 32, W) -> logits (B, max_length + 1, classes), as `Recognizer.forward`."""
-        return self.head(self.frames(self.features(images)), text, self.max_length + 1)
-
-
-def as_pixels(words: WordSet) -> Pixels:
-    """Word images as the library's training and reading take them."""
-    return Pixels(words.images, list(words.texts), [])
+        """Images (B, 1, 32, W) -> logits (B, max_length + 1, classes)."""
+        return self.decode(images, text).logits

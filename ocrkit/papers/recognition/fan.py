@@ -1,6 +1,7 @@
 """FAN: attention that drifts from its glyph, and a second network that pulls it back.
 
 Cheng et al., "Focusing Attention: Towards Accurate Text Recognition in Natural Images" (ICCV 2017).
+Points are (x, y) in continuous pixels: pixel (i, j) covers [j, j + 1] x [i, i + 1].
 """
 
 from collections.abc import Sequence
@@ -15,47 +16,28 @@ from torch.nn import functional as F
 from ocrkit.data.batches import Batches
 from ocrkit.data.cache import to_input
 from ocrkit.labels import AttentionLabels
-from ocrkit.papers.recognition.attention import Looks, Reader, as_pixels
-from ocrkit.papers.recognition.focus import (
-    BACKGROUND,
-    attention_centres,
-    crop,
-    labels_at,
-    receptive_centres,
+from ocrkit.papers.recognition.attention import AttentionOutput, AttentionReader
+from ocrkit.papers.recognition.word_readers import (
+    MAX_LENGTH,
+    as_pixels,
+    attention_labels,
+    attention_study,
+    evaluate,
+    read_words,
 )
-from ocrkit.papers.recognition.word_readers import LONGEST, labels, marks, read_words, word_study
 from ocrkit.papers.shared.scene_sets import PARTS, WordSet, word_set
 from ocrkit.synth.scenes import SceneSettings
 from ocrkit.training import Recipe
 from ocrkit.training.losses import attention_loss
 
 SIZE = (32, 96)  # rows and columns of the images
-# lambda, the focusing loss's part of the whole, and the share of the steps after which it begins.
-SHARE, BEGIN = 0.5, 0.3
+FOCUS_WEIGHT = 0.5  # lambda, the focusing loss's part of the whole
+FOCUS_START = 0.3  # share of the steps after which it begins
+PATCH_SIDE, PATCH_SPACING = 5, 4.0  # a patch: 5 x 5 points, pixels apart
+INNER_SHARE = 0.5  # of a glyph's box, each way: where it counts as standing
+BACKGROUND = 0  # the label of a point where no glyph stands; no character has this id
 HARD = SceneSettings(turned_share=0.5, angle=12.0, curved_share=0.4, wave=(0.1, 0.25))
-_BLURRED, _BLUR = 0.5, (0.5, 1.6)  # share of the images; standard deviations, pixels
-_SIDE, _SPACING = 5, 4.0  # a patch: 5 x 5 points, pixels apart
-_INNER = 0.5
-_LOCAL = 14  # how many of the reader's layers come before the map that patches are cut from
-
-
-@cache
-def hard_words(part: str, count: int, seed: int = 0) -> WordSet:
-    """Word images of low quality: half are turned, 2 in 5 bent, half blurred; kept in memory."""
-    words = word_set(part, count, HARD, SIZE, seed)
-    rng = np.random.default_rng([seed, PARTS.index(part)])
-    images = words.images.copy()
-    for image in images:
-        strength = rng.uniform(*_BLUR)
-        if rng.random() < _BLURRED:
-            image[...] = cv2.GaussianBlur(image, None, strength)
-    return WordSet(images, words.texts, words.character_quads)
-
-
-def patch_points() -> Tensor:
-    """The points of a patch around its centre, (P * P, 2) as (x, y), pixels."""
-    line = _SPACING * (torch.arange(_SIDE) - (_SIDE - 1) / 2)
-    return torch.cartesian_prod(line, line).flip(1)
+BLURRED_SHARE, BLUR = 0.5, (0.5, 1.6)  # of the images; standard deviations, pixels
 
 
 class Focus(nn.Module):
@@ -73,9 +55,8 @@ class Focus(nn.Module):
 
     def forward(self, states: Tensor, patches: Tensor) -> Tensor:
         """States (B, steps, hidden), patches (B, steps, P * P, C) -> (B, steps, P * P, classes)."""
-        return self.classes(
-            torch.tanh(self.from_state(states)[:, :, None] + self.from_patch(patches))
-        )
+        state = self.from_state(states)[:, :, None]
+        return self.classes(torch.tanh(state + self.from_patch(patches)))
 
 
 class FAN(nn.Module):
@@ -83,10 +64,9 @@ class FAN(nn.Module):
 
     def __init__(self, classes: int, focusing: bool) -> None:
         super().__init__()
-        self.reader = Reader(classes, LONGEST)
-        layers, hidden = self.reader.features, self.reader.head.hidden
-        channels = layers[_LOCAL - 3].out_channels
-        self.focus = Focus(channels, hidden, classes) if focusing else None
+        self.reader = AttentionReader(classes, MAX_LENGTH)
+        layers, channels = self.reader.features, self.reader.fine_channels
+        self.focus = Focus(channels, self.reader.head.hidden, classes) if focusing else None
         self.register_buffer("x", receptive_centres(layers, SIZE[1], axis=1), persistent=False)
         self.register_buffer("patch", patch_points(), persistent=False)
         self.y = receptive_centres(layers, SIZE[0], axis=0).mean().item()
@@ -95,17 +75,98 @@ class FAN(nn.Module):
         """Images (B, 1, 32, 96) -> logits (B, 5, classes): reading needs no focusing network."""
         return self.reader(images, text)
 
-    def look(self, images: Tensor, text: Tensor | None) -> tuple[Looks, Tensor, Tensor]:
-        """Images -> what was said, centres (B, 5, 2) in pixels, and the map (B, C, 8, 24)."""
-        layers = self.reader.features
-        local = layers[:_LOCAL](images)
-        frames = self.reader.frames(layers[_LOCAL:](local))
-        looks = self.reader.head.look(frames, text, LONGEST + 1)
-        return looks, attention_centres(looks.alpha, self.x, self.y), local
+    def attend(self, images: Tensor, text: Tensor | None) -> tuple[AttentionOutput, Tensor, Tensor]:
+        """Images (B, 1, 32, 96) -> what the decoder gives, and what the focusing network needs.
+
+        Args:
+            text: (B, >= 5) ids from [GO] on (teacher forcing); None: greedy.
+
+        Returns:
+            five steps; attention centres (B, 5, 2), pixels; the map for patches (B, C, 8, 24).
+        """
+        layers, fine = self.reader.features, self.reader.fine_layers
+        local = layers[:fine](images)
+        frames = self.reader.frames(layers[fine:](local))
+        attention = self.reader.head(frames, text, MAX_LENGTH + 1)
+        return attention, attention_centres(attention.alpha, self.x, self.y), local
+
+
+def receptive_centres(layers: nn.Sequential, length: int, axis: int) -> Tensor:
+    """Centres of the receptive fields of the last map's units along an axis, (n,), pixels.
+
+    Section 3.2. axis: 0 down, 1 across; length: of the image.
+    """
+    first, step = 0.5, 1.0
+    for layer in layers:
+        if not hasattr(layer, "kernel_size"):
+            continue
+        kernel, stride, padding = (
+            value if isinstance(value, int) else value[axis]
+            for value in (layer.kernel_size, layer.stride, layer.padding)
+        )
+        # Unit j of a layer has its centre at place j s - p + (k - 1) / 2 of the map below.
+        first += step * ((kernel - 1) / 2 - padding)
+        step *= stride
+        length = (length + 2 * padding - kernel) // stride + 1
+    return first + step * torch.arange(length)
+
+
+def attention_centres(alpha: Tensor, x: Tensor, y: float) -> Tensor:
+    """Weights (B, steps, T) of frames that look at (x_j, y) -> centres (B, steps, 2), pixels."""
+    # c_t = sum over j of alpha_tj c_j, with c_j = (x_j, y)
+    across = alpha @ x.to(alpha)
+    return torch.stack([across, torch.full_like(across, y)], dim=2)
+
+
+def patch_points() -> Tensor:
+    """The points of a patch around its centre, (P * P, 2) as (x, y), pixels."""
+    line = PATCH_SPACING * (torch.arange(PATCH_SIDE) - (PATCH_SIDE - 1) / 2)
+    return torch.cartesian_prod(line, line).flip(1)
+
+
+def crop(features: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
+    """F_t = Crop(F, c_t, P, P): features at points of the image, bilinear between their pixels.
+
+    Args:
+        features: (B, C, h, w), a map of the whole image.
+        points: (B, steps, P * P, 2) as (x, y), pixels of the image.
+        size: rows and columns of the image.
+
+    Returns:
+        (B, steps, P * P, C); gradients flow to features and points.
+    """
+    # grid_sample wants the image's edges at -1 and 1.
+    grid = 2 * points / points.new_tensor([size[1], size[0]]) - 1
+    sampled = F.grid_sample(features, grid, padding_mode="border", align_corners=False)
+    return sampled.permute(0, 2, 3, 1)
+
+
+def labels_at(points: Tensor, quads: Tensor, ids: Tensor) -> Tensor:
+    """Which character stands at each point, BACKGROUND where none does: (B, ..., 2) -> (B, ...).
+
+    Args:
+        points: pixels.
+        quads: (B, n, 4, 2) of the characters, clockwise; one without area holds no point.
+        ids: (B, n) int64, their classes.
+    """
+    flat = points.flatten(1, -2)[:, :, None, None]  # (B, points, 1 character, 1 side, 2)
+    side, away = (quads.roll(-1, 2) - quads)[:, None], flat - quads[:, None]
+    # Clockwise with y down: what is inside lies to the right of every side.
+    inside = (side[..., 0] * away[..., 1] - side[..., 1] * away[..., 0] > 0).all(dim=3)
+    labels = torch.where(inside, ids[:, None], BACKGROUND).amax(dim=2)
+    return labels.unflatten(1, points.shape[1:-1])
+
+
+def inner_quads(quads: Tensor) -> Tensor:
+    """The inner part of quads (..., 4, 2), `INNER_SHARE` of them each way.
+
+    With whole boxes all points of a patch would say the same wherever it lies inside.
+    """
+    return quads.lerp(quads.mean(dim=-2, keepdim=True), 1 - INNER_SHARE)
 
 
 def focus_loss(
-    model: FAN, looked: tuple[Looks, Tensor, Tensor], ids: Tensor, quads: Tensor
+    model: FAN, attended: tuple[AttentionOutput, Tensor, Tensor], ids: Tensor, quads: Tensor
 ) -> Tensor:
     """Cross-entropy of what the focusing network sees around the attention centres.
 
@@ -114,32 +175,38 @@ def focus_loss(
     gradient moves it, through `crop` and the attention weights.
 
     Args:
-        looked: what `FAN.look` gave.
+        attended: what `FAN.attend` gave.
         ids: (B, 4), classes of the characters, 0 or 1 after the last; quads: (B, 4, 4, 2) pixels.
     """
-    looks, centres, local = looked
-    glyphs, states = quads.mean(dim=2), looks.states[:, :LONGEST]
+    output, centres, local = attended
+    glyphs, states = quads.mean(dim=2), output.states[:, :MAX_LENGTH]
     truth = labels_at(glyphs[:, :, None] + model.patch, inner_quads(quads), ids)
     there = ids > AttentionLabels.EOS
     losses = []
     # Seen at the glyph as well, the network knows what belongs there before attention does.
-    for at in (centres[:, :LONGEST], glyphs):
-        said = model.focus(states, crop(local.float(), at[:, :, None] + model.patch, SIZE))
-        losses.append(F.cross_entropy(said[there].flatten(0, 1), truth[there].flatten()))
+    for at in (centres[:, :MAX_LENGTH], glyphs):
+        patches = crop(local.float(), at[:, :, None] + model.patch, SIZE)
+        logits = model.focus(states, patches)
+        losses.append(F.cross_entropy(logits[there].flatten(0, 1), truth[there].flatten()))
     return torch.stack(losses).mean()
 
 
-def inner_quads(quads: Tensor) -> Tensor:
-    """The inner half, each way, of quads (..., 4, 2): where a glyph counts as standing.
-
-    With whole boxes all points of a patch would say the same wherever it lies inside.
-    """
-    return quads.lerp(quads.mean(dim=-2, keepdim=True), 1 - _INNER)
+@cache
+def hard_words(part: str, count: int, seed: int = 0) -> WordSet:
+    """Word images of low quality: half are turned, 2 in 5 bent, half blurred; kept in memory."""
+    words = word_set(part, count, HARD, SIZE, seed)
+    rng = np.random.default_rng([seed, PARTS.index(part)])
+    images = words.images.copy()
+    for image in images:
+        strength = rng.uniform(*BLUR)
+        if rng.random() < BLURRED_SHARE:
+            image[...] = cv2.GaussianBlur(image, None, strength)
+    return WordSet(images, words.texts, words.character_quads)
 
 
 def padded(quads: Sequence[np.ndarray]) -> Tensor:
     """Quads (n, 4, 2) of the characters of N words as (N, 4, 4, 2), 0 after the last."""
-    table = np.zeros((len(quads), LONGEST, 4, 2), np.float32)
+    table = np.zeros((len(quads), MAX_LENGTH, 4, 2), np.float32)
     for row, own in zip(table, quads, strict=True):
         row[: len(own)] = own
     return torch.from_numpy(table)
@@ -153,7 +220,7 @@ class Focusing:
     """
 
     def __init__(self, seed: int, recipe: Recipe, images: int = 8000) -> None:
-        self.labels, self.begin = labels(), BEGIN * recipe.steps
+        self.labels, self.focus_start = attention_labels(), FOCUS_START * recipe.steps
         self.words, self.valid = hard_words("train", images), hard_words("valid", 200)
         self.quads = padded(self.words.character_quads)
         self.batches = Batches([as_pixels(self.words)], recipe.batch_size, seed)
@@ -164,32 +231,32 @@ class Focusing:
         device = model.x.device
         images = to_input(self.words.images[rows]).to(device)
         ids = self.labels.encode([self.words.texts[row] for row in rows])[0].to(device)
-        looked = model.look(images, ids)
-        reading = attention_loss(looked[0].logits, ids)
-        if model.focus is None or step < self.begin:
+        attended = model.attend(images, ids)
+        reading = attention_loss(attended[0].logits, ids)
+        if model.focus is None or step < self.focus_start:
             return reading
         with torch.autocast(device.type, enabled=False):
-            focusing = focus_loss(model, looked, ids[:, 1:-1], self.quads[rows].to(device))
-        return (1 - SHARE) * reading + SHARE * focusing
+            focusing = focus_loss(model, attended, ids[:, 1:-1], self.quads[rows].to(device))
+        return (1 - FOCUS_WEIGHT) * reading + FOCUS_WEIGHT * focusing
 
     def judge(self, model: FAN) -> dict[str, float]:
         """Accuracy (percent) and drift on words never seen."""
-        right = marks(read_words(model, self.valid), self.valid)["accuracy"]
-        judged = {"accuracy": right, **drift(model, self.valid)}
-        return {f"valid_{name}": value for name, value in judged.items()}
+        accuracy = evaluate(read_words(model, self.valid), self.valid)["accuracy"]
+        found = {"accuracy": accuracy, **drift(model, self.valid)}
+        return {f"valid_{name}": value for name, value in found.items()}
 
 
 @torch.inference_mode()
 def centres_of(model: FAN, words: WordSet) -> Tensor:
-    """Where attention looks for each character, (N, 4, 2) pixels; of no meaning after the last.
+    """The attention centre of each character, (N, 4, 2) pixels; of no meaning after the last.
 
-    The decoder is told the true characters before, so that step t is glyph t even where it errs.
+    Teacher forcing: step t is glyph t even where the decoder errs.
     """
     model.eval()
-    ids = labels().encode(words.texts)[0].to(model.x.device)
+    ids = attention_labels().encode(words.texts)[0].to(model.x.device)
     images = to_input(words.images).to(model.x.device)
     parts = zip(images.split(100), ids.split(100), strict=True)
-    return torch.cat([model.look(*part)[1] for part in parts])[:, :LONGEST].cpu()
+    return torch.cat([model.attend(*part)[1] for part in parts])[:, :MAX_LENGTH].cpu()
 
 
 def drift(model: FAN, words: WordSet) -> dict[str, float]:
@@ -199,7 +266,7 @@ def drift(model: FAN, words: WordSet) -> dict[str, float]:
         centre_px: mean distance from attention centre to glyph centre; across_px: mean distance
         along the rows alone; outside: percent of the centres that lie outside their glyph.
     """
-    ids, quads = labels().encode(words.texts)[0][:, 1:-1], padded(words.character_quads)
+    ids, quads = attention_labels().encode(words.texts)[0][:, 1:-1], padded(words.character_quads)
     there = ids > AttentionLabels.EOS
     centres, quads = centres_of(model, words)[there], quads[there]
     away = centres - quads.mean(dim=1)
@@ -212,18 +279,20 @@ def drift(model: FAN, words: WordSet) -> dict[str, float]:
 
 
 @cache
-def exam_words(count: int = 600) -> WordSet:
+def unseen_words(count: int = 600) -> WordSet:
     """Hard images of words that no training image holds."""
     return hard_words("test", count)
 
 
-def examine(model: FAN) -> dict[str, float]:
-    """Drift (pixels, percent) and accuracy (percent, with its interval) on the exam."""
-    words = exam_words()
-    return {**drift(model, words), **marks(read_words(model, words), words)}
+def evaluate_unseen(model: FAN) -> dict[str, float]:
+    """Drift (pixels, percent) and accuracy (percent, with its interval) on the test set."""
+    words = unseen_words()
+    return {**drift(model, words), **evaluate(read_words(model, words), words)}
 
 
 STUDIES = {
-    name: word_study(name, partial(FAN, focusing=focusing), Focusing, examine, exam_words)
+    name: attention_study(
+        name, partial(FAN, focusing=focusing), Focusing, evaluate_unseen, unseen_words
+    )
     for name, focusing in (("fan", True), ("fan-plain", False))
 }

@@ -8,18 +8,15 @@ with (CVPR 2016), and what is needed to look into both.
 
 from copy import deepcopy
 from dataclasses import replace
-from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.errors import OcrkitError
 from ocrkit.models import Recognizer
-from ocrkit.models.gated import GRCL, ITERATIONS, GatedStep
-from ocrkit.papers.recognition.crnn import RECIPE, exam, read_one, reader, word_reading
-from ocrkit.papers.shared.study import Study
+from ocrkit.models.gated import GRCL, ITERATIONS
+from ocrkit.papers.recognition.word_readers import CTC_RECIPE, ctc_study, grid_reader
 
 NAME = "None-RCNN-None-CTC"  # no BiLSTM: what a frame knows of its surroundings, the layers brought
 
@@ -69,17 +66,17 @@ def without_gate(layer: GRCL) -> RCL:
     return plain
 
 
-def gated_reader(seed: int) -> Recognizer:
+def gated_reader() -> Recognizer:
     """GRCNN with CTC at a quarter of its width."""
-    return reader(NAME, seed)
+    return grid_reader(NAME)
 
 
-def plain_reader(seed: int) -> Recognizer:
+def plain_reader() -> Recognizer:
     """The same reader, weight for weight, with the gates taken out."""
-    model = reader(NAME, seed)
-    for place, layer in enumerate(model.features):
+    model = grid_reader(NAME)
+    for index, layer in enumerate(model.features):
         if isinstance(layer, GRCL):
-            model.features[place] = without_gate(layer)
+            model.features[index] = without_gate(layer)
     return model
 
 
@@ -103,19 +100,19 @@ def recurrent_layers(model: Recognizer, images: Tensor) -> list[tuple[nn.Module,
     return layers
 
 
-def after(layer: nn.Module, iterations: int) -> nn.Module:
-    """The layer stopped after so many iterations (0: x0), a copy."""
+def stop_after(layer: nn.Module, iterations: int) -> nn.Module:
+    """A copy of a recurrent layer that ends after so many iterations (0: x0)."""
     short = deepcopy(layer)
     short.steps = short.steps[:iterations]
     return short
 
 
-def sight(layer: nn.Module, u: Tensor, seed: int = 0) -> Tensor:
-    """How strongly the place in the middle feels each place of u, (H, W); sums to 1.
+def effective_receptive_field(layer: nn.Module, u: Tensor, seed: int = 0) -> Tensor:
+    """How strongly the middle of a layer's output depends on each place of u, (H, W); sums to 1.
 
-    The mean square of dx(middle) / du over channels and images: an effective receptive field (Luo
-    et al., NIPS 2016). Each image asks about one random mixture of the middle's channels, whose
-    mean square is that of all of them.
+    The mean square of dx(middle) / du over channels and images (Luo et al., NIPS 2016). For each
+    image one random mixture of the middle's channels is differentiated; its mean square is that of
+    all of them.
 
     Args:
         layer: GRCL or RCL, in eval mode.
@@ -125,75 +122,19 @@ def sight(layer: nn.Module, u: Tensor, seed: int = 0) -> Tensor:
     x = layer(u)
     middle = x[:, :, x.shape[2] // 2, x.shape[3] // 2]
     mixture = torch.randn(middle.shape, generator=torch.Generator().manual_seed(seed))
-    (slope,) = torch.autograd.grad((middle * mixture).sum(), u)
-    felt = slope.double().square().sum(dim=(0, 1))
-    return felt / felt.sum().clamp_min(1e-30)  # nothing at all is felt where every ReLU is shut
+    (gradient,) = torch.autograd.grad((middle * mixture).sum(), u)
+    field = gradient.double().square().sum(dim=(0, 1))
+    return field / field.sum().clamp_min(1e-30)  # all 0 where every ReLU is shut
 
 
-def radius(felt: Tensor) -> float:
-    """Root mean square distance from the middle of `sight` (H, W), in places of the map."""
-    rows, columns = (torch.arange(size) - size // 2 for size in felt.shape)
+def field_radius(field: Tensor) -> float:
+    """Root mean square distance from the middle of a field (H, W), in places of the map."""
+    rows, columns = (torch.arange(size) - size // 2 for size in field.shape)
     square = rows[:, None].square() + columns[None].square()
-    return float((felt * square).sum().sqrt())
+    return float((field * square).sum().sqrt())
 
 
-def gates(layer: GRCL, u: Tensor) -> list[Tensor]:
-    """The gate G of each iteration, (B, C, H, W) in 0..1, for u (B, before, H, W); eval mode."""
-    heard: list[Tensor] = []
-
-    def hear(step: GatedStep, inputs: tuple[Tensor, ...]) -> None:
-        # G = sigmoid(BN(Wg_f u) + BN(Wg_r x))
-        heard.append(torch.sigmoid(step.bn_gate_input(inputs[0]) + step.bn_gate_state(inputs[1])))
-
-    hooks = [step.register_forward_pre_hook(hear) for step in layer.steps]
-    try:
-        with torch.no_grad():
-            layer(u)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return heard
-
-
-def kinds_of_places(image: np.ndarray, quads: np.ndarray, stride: int = 2) -> dict[str, np.ndarray]:
-    """Where ink is, and where none is: within a syllable, at the border of two, outside of all.
-
-    Args:
-        image: an upright line on white paper, (H, W) uint8.
-        quads: its characters in order, (n, 4, 2).
-        stride: pixels a place.
-
-    Returns:
-        four masks (H / stride, W / stride); each place is in one of them.
-    """
-    rows, columns = (size // stride for size in image.shape)
-    ink = image.reshape(rows, stride, columns, stride).min(axis=(1, 3)) < 150
-    x, y = (np.arange(size) * stride + stride / 2 for size in (columns, rows))
-    left, top = quads.min(1).T[..., None]
-    right, bottom = quads.max(1).T[..., None]
-    across, down = (left <= x) & (x <= right), (top <= y) & (y <= bottom)
-    inside = (across[:, None] & down[:, :, None]).any(0)
-    seams = (right[:-1] + left[1:]) / 2
-    border = inside & ~ink & (np.abs(x - seams) <= 2).any(0)
-    return {
-        "ink": ink,
-        "within": inside & ~ink & ~border,
-        "border": border,
-        "outside": ~inside & ~ink,
-    }
-
-
-def blindfold(model: Recognizer) -> Recognizer:
-    """A copy whose gates are one half everywhere; `recount` it, for its norms no longer fit."""
-    model = deepcopy(model)
-    for step in (module for module in model.modules() if isinstance(module, GatedStep)):
-        for norm in (step.bn_gate_input, step.bn_gate_state):
-            nn.init.zeros_(norm.weight)
-            nn.init.zeros_(norm.bias)
-    return model
-
-
-def recount(model: Recognizer, images: Tensor, batch_size: int = 100) -> Recognizer:
+def recalibrate_batchnorm(model: Recognizer, images: Tensor, batch_size: int = 100) -> Recognizer:
     """A copy whose norms hold the means and variances of these images, (B, 1, H, W)."""
     model = deepcopy(model)
     for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
@@ -207,14 +148,8 @@ def recount(model: Recognizer, images: Tensor, batch_size: int = 100) -> Recogni
 
 # Bent and turned words: of upright ones both readers leave too few unread to be told apart.
 SCENE = "curved"
+_RECIPE = replace(CTC_RECIPE, name="bent words", steps=3_000)
 STUDIES = {
-    name: Study(
-        name,
-        replace(RECIPE, name="bent words", steps=3_000),
-        make,
-        partial(word_reading, scene=SCENE),
-        partial(exam, scene=SCENE),
-        read_one,
-    )
-    for name, make in {"grcnn": gated_reader, "grcnn-ungated": plain_reader}.items()
+    "grcnn": ctc_study("grcnn", gated_reader, _RECIPE, SCENE),
+    "grcnn-ungated": ctc_study("grcnn-ungated", plain_reader, _RECIPE, SCENE),
 }

@@ -12,23 +12,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.data.cache import to_input
+from ocrkit.models.features import conv_bn_relu
 from ocrkit.models.recognizer import initialise
-from ocrkit.papers.recognition.attention import Reader
-from ocrkit.papers.recognition.bent_words import READ, Lessons, exam_words, small_copy
+from ocrkit.papers.recognition.attention import AttentionReader
+from ocrkit.papers.recognition.bent_words import (
+    OFFSET_SCALE,
+    READER_SIZE,
+    UprightThenBent,
+    evaluate_unseen,
+    small_copy,
+    unseen_words,
+)
 from ocrkit.papers.recognition.word_readers import (
-    LONGEST,
+    MAX_LENGTH,
     RECIPE,
-    labels,
-    marks,
-    read_words,
-    word_study,
+    attention_labels,
+    attention_study,
 )
 from ocrkit.training import Recipe
 from ocrkit.training.losses import training_loss
 
-# AdamW moves every weight by about the rate. The 144 behind an offset would throw it across the
-# image within a few steps, and the reader with it.
-GENTLE = 0.2
 # Where the curriculum's second and third stage begin, as shares of the steps.
 STAGES = (0.2, 0.22)
 
@@ -71,11 +74,7 @@ class MORN(nn.Module):
         before = 1
         for index, after in enumerate(channels):
             layers += [nn.MaxPool2d(2)] if index < 3 else []
-            layers += [
-                nn.Conv2d(before, after, 3, padding=1, bias=False),
-                nn.BatchNorm2d(after),
-                nn.ReLU(inplace=True),
-            ]
+            layers += conv_bn_relu(before, after)
             before = after
         last = nn.Conv2d(before, 2, 3, padding=1)
         self.layers = nn.Sequential(*layers, last)
@@ -87,7 +86,7 @@ class MORN(nn.Module):
         # Ink is dark. As the smaller value it would be what pooling for the larger rubs out.
         raw = self.layers(-small_copy(images))
         # offset = tanh(mean over 2 x 2)
-        return torch.tanh(GENTLE * F.avg_pool2d(raw, 2, stride=1))
+        return torch.tanh(OFFSET_SCALE * F.avg_pool2d(raw, 2, stride=1))
 
 
 class MORAN(nn.Module):
@@ -95,7 +94,7 @@ class MORAN(nn.Module):
 
     def __init__(self, classes: int, rectifying: bool) -> None:
         super().__init__()
-        self.reader = Reader(classes, LONGEST, glance=True)
+        self.reader = AttentionReader(classes, MAX_LENGTH, output_context=True)
         self.morn = MORN() if rectifying else None
 
     def straight(self, images: Tensor) -> Tensor:
@@ -103,19 +102,16 @@ class MORAN(nn.Module):
         # A bfloat16 keeps 8 bits: too coarse for a coordinate.
         with torch.autocast(images.device.type, enabled=False):
             if self.morn is not None:
-                return rectify(images, self.morn(images), READ)
-            return rectify(images, images.new_zeros(len(images), 2, 1, 1), READ)
+                return rectify(images, self.morn(images), READER_SIZE)
+            return rectify(images, images.new_zeros(len(images), 2, 1, 1), READER_SIZE)
 
     def forward(self, images: Tensor, text: Tensor | None = None) -> Tensor:
-        """Images (B, 1, 64, 96) -> logits (B, 5, classes); as `Reader.forward`.
+        """Images (B, 1, 64, 96) -> logits (B, 5, classes), as `AttentionReader.forward`.
 
-        In training the decoder's looks are blurred by fractional pickup.
+        In training attention is blurred by fractional pickup.
         """
-        straight = self.straight(images)
-        if text is None:
-            return self.reader(straight)
-        frames = self.reader.frames(self.reader.features(straight))
-        return self.reader.head.look(frames, text, LONGEST + 1, pickup=self.training).logits
+        pickup = self.training and text is not None
+        return self.reader.decode(self.straight(images), text, pickup).logits
 
 
 class Curriculum:
@@ -130,7 +126,7 @@ class Curriculum:
     """
 
     def __init__(self, seed: int, recipe: Recipe, images: int = 6000) -> None:
-        self.steps, self.lessons = recipe.steps, Lessons(seed, recipe, images, STAGES[0])
+        self.steps, self.batches = recipe.steps, UprightThenBent(seed, recipe, images, STAGES[0])
 
     def stage(self, step: int) -> int:
         """1, 2 or 3, from the step number (from 0)."""
@@ -143,33 +139,24 @@ class Curriculum:
             model.morn.requires_grad_(stage > 1)
             model.reader.requires_grad_(stage != 2)
             model.reader.train(stage != 2)  # frozen, its norms keep their counts
-        batch = self.lessons[step]
+        batch = self.batches[step]
         device = next(model.parameters()).device
-        return training_loss(model, labels(), to_input(batch.pixels).to(device), batch.texts)
+        return training_loss(
+            model, attention_labels(), to_input(batch.pixels).to(device), batch.texts
+        )
 
     def judge(self, model: MORAN) -> dict[str, float]:
-        """Accuracy and character error rate (percent) on bent words."""
-        judged = marks(read_words(model, self.lessons.valid), self.lessons.valid)
-        return {f"valid_{name}": judged[name] for name in ("accuracy", "cer")}
-
-
-def examine(model: MORAN) -> dict[str, float]:
-    """Accuracy on bent words, with its interval, and on upright ones (percent)."""
-    bent, upright = exam_words(), exam_words("upright")
-    return {
-        **marks(read_words(model, bent), bent),
-        "upright_accuracy": marks(read_words(model, upright), upright)["accuracy"],
-    }
+        return self.batches.validate(model)
 
 
 # Free offsets are learnt slowly: half as many steps again as the other readers take.
 STUDIES = {
-    name: word_study(
+    name: attention_study(
         name,
         partial(MORAN, rectifying=rectifying),
         Curriculum,
-        examine,
-        exam_words,
+        evaluate_unseen,
+        unseen_words,
         replace(RECIPE, steps=4500, validate_every=450),
     )
     for name, rectifying in (("moran", True), ("moran-plain", False))

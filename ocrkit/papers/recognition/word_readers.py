@@ -1,50 +1,59 @@
-"""What the readers of words with attention share (FAN, MORAN, ASTER): labels, recipe, exam."""
+"""What the readers of words share: their labels, recipes, how they are tested, and their studies.
+
+CRNN and GRCNN read with CTC; they are members of the grid of 24 models at a quarter of the width.
+FAN, MORAN and ASTER read with attention.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
-from torch import manual_seed, nn
+from torch import nn
 
-from ocrkit.labels import AttentionLabels
-from ocrkit.metrics import score
-from ocrkit.papers.shared.scene_sets import WordSet, vocabulary
+from ocrkit.data.batches import Batches
+from ocrkit.data.cache import Pixels
+from ocrkit.labels import AttentionLabels, CTCLabels
+from ocrkit.metrics import Scores, score
+from ocrkit.models import Recognizer
+from ocrkit.papers.shared.scene_sets import WordSet, vocabulary, word_set
+from ocrkit.papers.shared.study import RECIPE as PAPERS_RECIPE
 from ocrkit.papers.shared.study import Study
+from ocrkit.synth.scenes import SCENES
 from ocrkit.training import Recipe, Task, read_all
+from ocrkit.training.losses import Converter
+from ocrkit.training.trainer import Reading
 
-LONGEST = 4  # characters of a word
-RECIPE = Recipe(
-    "papers",
-    "adamw",
-    2e-3,
-    steps=3000,
-    batch_size=16,
-    one_cycle=True,
-    weight_decay=0.01,
-    precision="auto",
-    validate_every=300,
-)
+MAX_LENGTH = 4  # characters of a word
+RECIPE = replace(PAPERS_RECIPE, steps=3000)
+CTC_RECIPE = replace(PAPERS_RECIPE, name="words", steps=4500, warmup=0.1)
+CTC_SIZE = (32, 64)  # rows and columns of the CTC readers' images: 15 frames for 4 syllables
+TRAIN_IMAGES, VALID_IMAGES = 12_000, 200
+TEST_IMAGES = {"as trained": 1000, "other scenes": 300}
 
 
-def labels() -> AttentionLabels:
-    """Ids of the 80 syllables, for words of at most four."""
-    return AttentionLabels(vocabulary().charset, LONGEST)
+def ctc_labels() -> CTCLabels:
+    """The ids of the papers' 80 syllables, for CTC."""
+    return CTCLabels(vocabulary().charset)
+
+
+def attention_labels() -> AttentionLabels:
+    """The ids of the papers' 80 syllables, for attention and words of at most four."""
+    return AttentionLabels(vocabulary().charset, MAX_LENGTH)
+
+
+def as_pixels(words: WordSet) -> Pixels:
+    """Word images as `Batches` and `Reading` take them."""
+    return Pixels(words.images, list(words.texts), [])
 
 
 def read_words(model: nn.Module, words: WordSet) -> list[str]:
-    """What a model reads in word images."""
-    return read_all(model, labels(), words.images).texts
+    """What an attention reader reads in word images."""
+    return read_all(model, attention_labels(), words.images).texts
 
 
-def read_one(model: nn.Module, number: int, exam: Callable[[], WordSet]) -> list[str]:
-    """Image `number` of an exam, counted round and round, read alone."""
-    words = exam()
-    row = number % len(words)
-    return read_all(model, labels(), words.images[row : row + 1]).texts
-
-
-def marks(said: Sequence[str], words: WordSet) -> dict[str, float]:
+def evaluate(texts: Sequence[str], words: WordSet) -> dict[str, float]:
     """Accuracy (percent) with its 95 % interval, and the character error rate (percent)."""
-    scores = score(said, words.texts)
+    scores = score(texts, words.texts)
     return {
         "accuracy": scores.accuracy,
         "low": scores.low,
@@ -53,29 +62,88 @@ def marks(said: Sequence[str], words: WordSet) -> dict[str, float]:
     }
 
 
-def word_study(
+def read_one(
+    labels: Callable[[], Converter], test_set: Callable[[], WordSet], model: nn.Module, number: int
+) -> list[str]:
+    """Image `number` of a test set, counted round and round, read alone."""
+    words = test_set()
+    row = number % len(words)
+    return read_all(model, labels(), words.images[row : row + 1]).texts
+
+
+def attention_study(
     name: str,
     model: Callable[[int], nn.Module],
     task: Callable[[int, Recipe], Task],
     test: Callable[[nn.Module], Mapping[str, float]],
-    exam: Callable[[], WordSet],
+    test_set: Callable[[], WordSet],
     recipe: Recipe = RECIPE,
 ) -> Study:
-    """A study of a reader of words.
+    """A study of a reader with attention.
 
     Args:
         model: number of classes -> a model with fresh weights.
         task: seed and recipe -> what it learns.
-        exam: the images that `ms_image` is measured on.
+        test_set: the images that `ms_image` is measured on.
     """
+    return Study(
+        name,
+        recipe,
+        lambda: model(attention_labels().classes),
+        partial(task, recipe=recipe),
+        test,
+        partial(read_one, attention_labels, test_set),
+    )
 
-    def make(seed: int) -> nn.Module:
-        manual_seed(seed)
-        made = model(labels().classes)
-        manual_seed(seed)  # whatever its size, from here on every variant draws the same numbers
-        return made
 
-    def task_of(seed: int) -> Task:
-        return task(seed, recipe)
+def grid_reader(name: str) -> Recognizer:
+    """A CTC reader of the grid at a quarter of its width, for images of `CTC_SIZE`."""
+    height, width = CTC_SIZE
+    sizes = {"image_width": width, "image_height": height, "width": 0.25}
+    return Recognizer(name, classes=ctc_labels().classes, max_length=MAX_LENGTH, **sizes)
 
-    return Study(name, recipe, make, task_of, test, partial(read_one, exam=exam))
+
+def ctc_word_set(part: str, count: int, scene: str = "upright") -> WordSet:
+    """Word images 0 to `count` of a part, drawn as in a kind of scene of `SCENES`."""
+    return word_set(part, count, SCENES[scene], CTC_SIZE)
+
+
+def score_ctc(model: Recognizer, part: str, count: int, scene: str = "upright") -> Scores:
+    """Score a CTC reader on `ctc_word_set`."""
+    words = ctc_word_set(part, count, scene)
+    return score(read_all(model, ctc_labels(), words.images).texts, words.texts)
+
+
+def ctc_task(
+    seed: int, images: int = TRAIN_IMAGES, scene: str = "upright", batch_size: int = 16
+) -> Reading:
+    """Learn to read `images` words in an order that depends on the seed."""
+    train = as_pixels(ctc_word_set("train", images, scene))
+    valid = as_pixels(ctc_word_set("valid", min(images, VALID_IMAGES), scene))
+    return Reading(ctc_labels(), Batches([train], batch_size, seed), valid)
+
+
+def evaluate_ctc(model: Recognizer, scene: str = "upright") -> dict[str, float]:
+    """Percent of unseen words read, and CER, as drawn in training; then in the other scenes."""
+    known = score_ctc(model, "test", TEST_IMAGES["as trained"], scene)
+    count = TEST_IMAGES["other scenes"]
+    others = {name: score_ctc(model, "test", count, name) for name in SCENES if name != scene}
+    return {
+        "accuracy": known.accuracy,
+        "cer": 100 * known.cer,
+        **{name: scores.accuracy for name, scores in others.items()},
+    }
+
+
+def ctc_study(
+    name: str, model: Callable[[], Recognizer], recipe: Recipe, scene: str = "upright"
+) -> Study:
+    """A study of a CTC reader on words drawn as in a kind of scene."""
+    return Study(
+        name,
+        recipe,
+        model,
+        partial(ctc_task, scene=scene),
+        partial(evaluate_ctc, scene=scene),
+        partial(read_one, ctc_labels, partial(ctc_word_set, "test", TEST_IMAGES["other scenes"])),
+    )

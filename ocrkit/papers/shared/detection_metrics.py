@@ -5,7 +5,7 @@ and end to end it must also say the same. 0.7 asks for tighter quads.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,9 +38,6 @@ class DetectionScores:
     right: int
     found: int
     true: int
-
-    def as_dict(self) -> dict[str, float]:
-        return asdict(self)
 
 
 def match(found: np.ndarray, true: np.ndarray, threshold: float = 0.5) -> list[tuple[int, int]]:

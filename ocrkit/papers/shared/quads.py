@@ -11,22 +11,6 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ocrkit.synth.warps import min_area_rectangle
-
-__all__ = [
-    "area",
-    "as_quads",
-    "bounds",
-    "crop",
-    "from_boxes",
-    "iou",
-    "iou_matrix",
-    "min_area_rectangle",
-    "nms",
-    "order_clockwise",
-    "to_boxes",
-]
-
 
 def as_quads(quads: Sequence[np.ndarray]) -> np.ndarray:
     """A list of quads, perhaps empty, as (n, 4, 2) float32."""
@@ -44,17 +28,6 @@ def area(quads: np.ndarray) -> np.ndarray:
 def bounds(quads: np.ndarray) -> np.ndarray:
     """Upright boxes (left, top, right, bottom) around polygons (..., k, 2), (..., 4)."""
     return np.concatenate([quads.min(-2), quads.max(-2)], axis=-1)
-
-
-def order_clockwise(
-    corners: np.ndarray, reading: np.ndarray | tuple[float, float] = (1.0, 0.0)
-) -> np.ndarray:
-    """Four corners (4, 2) in any order, as the quad whose first side best follows `reading`."""
-    x, y = (corners - corners.mean(0)).T
-    ring = corners[np.argsort(np.arctan2(y, x))]  # y points down, so this goes clockwise
-    sides = np.roll(ring, -1, 0) - ring
-    lengths = np.maximum(np.linalg.norm(sides, axis=1), 1e-9)
-    return np.roll(ring, -int(np.argmax(sides @ np.asarray(reading) / lengths)), 0)
 
 
 def iou(one: np.ndarray, other: np.ndarray) -> float:

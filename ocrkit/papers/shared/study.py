@@ -5,8 +5,8 @@ NAME-s1.safetensors (the weights, half precision).
 """
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,20 +20,31 @@ from ocrkit.files import atomic_file, read_json, write_json
 from ocrkit.latency import milliseconds
 from ocrkit.training import Loop, Progress, Recipe, Task
 
-# A paper's module and the folder it lies in. The module keeps its studies in STUDIES; a study is
-# called PAPER or PAPER-VARIANT.
-PAPERS = {
-    "textboxes": "detection",
-    "pixellink": "detection",
-    "craft": "detection",
-    "crnn": "recognition",
-    "grcnn": "recognition",
-    "fan": "recognition",
-    "moran": "recognition",
-    "fots": "spotting",
-    "aster": "recognition",
-    "textspotter": "spotting",
-}
+# Each module has its studies in STUDIES; a study is called PAPER or PAPER-VARIANT.
+PAPERS = (
+    "detection.textboxes",
+    "detection.pixellink",
+    "detection.craft",
+    "recognition.crnn",
+    "recognition.grcnn",
+    "recognition.fan",
+    "recognition.moran",
+    "spotting.fots",
+    "recognition.aster",
+    "spotting.textspotter",
+)
+# Every study's recipe is a variant of this one.
+RECIPE = Recipe(
+    "papers",
+    "adamw",
+    2e-3,
+    steps=3000,
+    batch_size=16,
+    one_cycle=True,
+    weight_decay=0.01,
+    precision="auto",
+    validate_every=300,
+)
 
 
 @dataclass(frozen=True)
@@ -43,23 +54,31 @@ class Study:
     Attributes:
         name: "craft", or "moran-plain" where a paper has several.
         recipe: how it is trained.
-        make: seed -> the model, its start weights and all else from that seed.
+        model: a model with fresh weights.
         task: seed -> what it learns.
-        test: model -> its scores on images never seen in training, the telling one first.
+        test: model -> its scores on images never seen in training, the main one first.
         one: (model, number) -> one test image through everything: what `ms_image` is the time of.
     """
 
     name: str
     recipe: Recipe
-    make: Callable[[int], torch.nn.Module]
+    model: Callable[[], torch.nn.Module]
     task: Callable[[int], Task]
     test: Callable[[torch.nn.Module], Mapping[str, float]]
     one: Callable[[torch.nn.Module, int], Any]
 
+    def make(self, seed: int) -> torch.nn.Module:
+        """The model; its start weights and all random numbers after it depend on the seed."""
+        torch.manual_seed(seed)
+        model = self.model()
+        torch.manual_seed(seed)  # whatever its size, every variant goes on with the same numbers
+        return model
 
-def studies_of(paper: str) -> dict[str, Study]:
-    """The studies of one of `PAPERS` by name, its main one first."""
-    return importlib.import_module(f"ocrkit.papers.{PAPERS[paper]}.{paper}").STUDIES
+
+def all_studies() -> dict[str, Study]:
+    """Every study by name, the papers in the order of `PAPERS`, each one's main study first."""
+    modules = (importlib.import_module(f"ocrkit.papers.{paper}") for paper in PAPERS)
+    return {name: study for module in modules for name, study in module.STUDIES.items()}
 
 
 def find_study(name: str) -> Study:
@@ -68,10 +87,7 @@ def find_study(name: str) -> Study:
     Raises:
         OcrkitError: an unknown name.
     """
-    paper = name.split("-")[0]
-    if paper not in PAPERS:
-        raise OcrkitError(f"no paper {paper!r}: choose one of {', '.join(PAPERS)}")
-    studies = studies_of(paper)
+    studies = all_studies()
     if name not in studies:
         raise OcrkitError(f"no study {name!r}: choose one of {', '.join(studies)}")
     return studies[name]
@@ -90,7 +106,7 @@ def run_study(
         state: where checkpoints of the unfinished run lie; None keeps none.
 
     Returns:
-        the row: study, seed, what training cost, parameters, milliseconds an image, scores, and
+        the row: study, seed, scores, parameters, milliseconds an image, what training cost, and
         `history`.
 
     Raises:
@@ -99,21 +115,21 @@ def run_study(
     path = _path(folder, study.name, seed, "json")
     if path.exists():
         row = read_json(path)
-        if row["recipe"] == asdict(study.recipe):
+        # A field that the row lacks came later, with a default that changes nothing.
+        defaults = {field.name: field.default for field in fields(Recipe)}
+        if {**defaults, **row["recipe"]} == asdict(study.recipe):
             return row
         raise OcrkitError(f"{path} is of another recipe: delete it, or choose another folder")
-    torch.manual_seed(seed)
     identity = {"study": study.name}
     loop = Loop(
         study.make(seed), study.task(seed), study.recipe, seed, folder=state, identity=identity
     )
     result = loop.run(watch)
     model = loop.model.eval()
-    scores = {name: float(value) for name, value in study.test(model).items()}
     row = {
         "study": study.name,
         "seed": seed,
-        **scores,
+        **{name: float(value) for name, value in study.test(model).items()},
         "params": sum(p.numel() for p in model.parameters()),
         "ms_image": milliseconds(partial(study.one, model)),
         "steps": result.steps,
@@ -124,12 +140,10 @@ def run_study(
         "recipe": asdict(study.recipe),
         "history": result.history,
     }
-    weights = {
-        name: (value.half() if value.is_floating_point() else value).contiguous()
-        for name, value in model.state_dict().items()
-    }
+    state_dict = model.state_dict().items()
+    halves = {k: v.half() if v.is_floating_point() else v for k, v in state_dict}
     with atomic_file(_path(folder, study.name, seed, "safetensors")) as temporary:
-        save_file(weights, temporary)
+        save_file({k: v.contiguous() for k, v in halves.items()}, temporary)
     write_json(path, row)  # last: it says that the run is done
     return row
 
@@ -145,10 +159,12 @@ def trained(study: Study, folder: Path, seed: int = 1) -> torch.nn.Module:
         raise OcrkitError(f"{path} is missing: train it with `ocrkit papers {study.name}`")
     model = study.make(seed)
     try:
-        model.load_state_dict(load_file(path))
+        # `output_context` was once called `glance`; the kept weights still say so.
+        weights = {k.replace("glance.", "output_context."): v for k, v in load_file(path).items()}
+        model.load_state_dict(weights)
     except Exception as error:  # damaged files raise many kinds
-        said = " ".join(str(error).split())
-        raise OcrkitError(f"{path} does not fit the model ({said}): train it again") from error
+        reason = " ".join(str(error).split())
+        raise OcrkitError(f"{path} does not fit the model ({reason}): train it again") from error
     return model.eval()
 
 
@@ -158,41 +174,33 @@ def time_again(folder: Path, watch: Callable[[str, float], None] = lambda name, 
     A run's own time is taken when its training ends, whatever else the machine does at that moment.
 
     Args:
-        watch: is told each run and its milliseconds.
+        watch: called with each run's name and its milliseconds.
 
     Raises:
         OcrkitError: the weights of a run are missing, or of another model.
     """
-    for path in sorted(folder.glob("*.json")):
-        row = _read(path)
+    for path, row in _runs(folder):
         study = find_study(row["study"])
-        model = trained(study, folder, row["seed"])
-        row["ms_image"] = milliseconds(partial(study.one, model))
+        row["ms_image"] = milliseconds(partial(study.one, trained(study, folder, row["seed"])))
         write_json(path, row)
         watch(path.stem, row["ms_image"])
 
 
 def rows(folder: Path, *names: str) -> pd.DataFrame:
     """The runs of these studies (of all, where none is named), one row each, without histories."""
-    kept = (_read(path) for path in sorted(folder.glob("*.json")))
-    table = [
-        {key: value for key, value in row.items() if key not in ("history", "recipe")}
-        for row in kept
-        if not names or row["study"] in names
-    ]
-    return pd.DataFrame(table)
+    left_out = ("history", "recipe")
+    kept = [{k: v for k, v in row.items() if k not in left_out} for _, row in _runs(folder, *names)]
+    return pd.DataFrame(kept)
 
 
 def curves(folder: Path, *names: str) -> pd.DataFrame:
     """The learning curves of these studies: study, seed, step, images, seconds, losses, scores."""
-    kept = (_read(path) for path in sorted(folder.glob("*.json")))
-    table = [
+    points = [
         {"study": row["study"], "seed": row["seed"], **point}
-        for row in kept
-        if not names or row["study"] in names
+        for _, row in _runs(folder, *names)
         for point in row["history"]
     ]
-    return pd.DataFrame(table)
+    return pd.DataFrame(points)
 
 
 def each_seed(values: Iterable[float], digits: int = 1) -> str:
@@ -200,11 +208,14 @@ def each_seed(values: Iterable[float], digits: int = 1) -> str:
     return " and ".join(f"{value:.{digits}f}" for value in values)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    row = read_json(path)
-    if not {"study", "seed", "history"} <= row.keys():
-        raise OcrkitError(f"{path} is not a run of a study: move it elsewhere")
-    return row
+def _runs(folder: Path, *names: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The files and rows of these studies' runs."""
+    for path in sorted(folder.glob("*.json")):
+        row = read_json(path)
+        if not {"study", "seed", "history"} <= row.keys():
+            raise OcrkitError(f"{path} is not a run of a study: move it elsewhere")
+        if not names or row["study"] in names:
+            yield path, row
 
 
 def _path(folder: Path, name: str, seed: int, suffix: str) -> Path:

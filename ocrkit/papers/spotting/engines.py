@@ -1,4 +1,4 @@
-"""What an engine that reads Korean is tried on: lines of the five kinds, scenes, a page.
+"""What an engine that reads Korean is tested on: lines of the five kinds, scenes, a page.
 
 An engine is whatever turns images into texts; nothing here knows which one it is.
 """
@@ -18,9 +18,11 @@ from ocrkit.synth.kinds import KINDS, turn_to_height
 from ocrkit.synth.render import draw_text, draw_text_to_height
 from ocrkit.synth.words import read_words
 
+INK, PAPER = 40, 235  # grey levels
+
 
 @dataclass(frozen=True, eq=False)
-class Exam:
+class LineSet:
     """Lines of text, drawn: images uint8 (H, W), 64 pixels high, and what they say."""
 
     images: tuple[np.ndarray, ...]
@@ -32,8 +34,13 @@ class Exam:
 
 @cache
 def sentences(
-    kind: str, count: int, words: int = 10, seed: int = 0, face: int | None = None
-) -> Exam:
+    kind: str,
+    count: int,
+    words: int = 10,
+    seed: int = 0,
+    face: int | None = None,
+    part: str | None = None,
+) -> LineSet:
     """As in the study: words drawn at random from the whole list, a space between them.
 
     Args:
@@ -41,86 +48,73 @@ def sentences(
         words: in a sentence.
         face: the number of the one face to write in; None: any of the vocabulary's four. The
             texts are the same in all of them.
+        part: draw from the vocabulary's words of a part instead: with "test" no small model of
+            this kit has learned from them.
     """
-    fonts = vocabulary().fonts
-    return _draw(
-        kind, tuple(read_words()), count, words, seed, fonts if face is None else fonts[face:][:1]
-    )
-
-
-@cache
-def turned_sentences(degrees: float, count: int, words: int = 4, seed: int = 0) -> Exam:
-    """Sentences on plain paper, turned anticlockwise; their letters keep the size of 44 pixels."""
-    exam, font = sentences("background", count, words, seed), vocabulary().fonts[1]
-    images, turn = [], np.radians(degrees)
-    for text in exam.texts:
-        mask = draw_text_to_height(text, font, 44)
-        height = mask.shape[0] * np.cos(turn) + mask.shape[1] * np.sin(turn)
-        ink = turn_to_height(mask, degrees, round(height)).astype(np.uint16)
-        images.append(np.pad(np.uint8(235 - 195 * ink // 255), 10, constant_values=235))
-    return Exam(tuple(images), exam.texts)
-
-
-@cache
-def unseen_words(kind: str, count: int, seed: int = 0) -> Exam:
-    """Single words that no small model of this kit has learned from: `vocabulary`'s test words."""
-    return _draw(kind, vocabulary().words["test"], count, 1, seed, vocabulary().fonts)
-
-
-def _draw(
-    kind: str, listed: Sequence[str], count: int, words: int, seed: int, fonts: Sequence[Font]
-) -> Exam:
+    listed = vocabulary().words[part] if part else read_words()
+    fonts = vocabulary().fonts if face is None else vocabulary().fonts[face:][:1]
     images, texts = [], []
     for index in range(count):
         rng = np.random.default_rng((seed, list(KINDS).index(kind), index))
         texts.append(" ".join(listed[i] for i in rng.integers(len(listed), size=words)))
         drawn = KINDS[kind].draw(texts[-1], fonts[rng.integers(len(fonts))], rng)
         images.append(np.asarray(drawn))
-    return Exam(tuple(images), tuple(texts))
+    return LineSet(tuple(images), tuple(texts))
 
 
-def line_scores(said: Sequence[str], exam: Exam) -> dict[str, float]:
+@cache
+def turned_sentences(degrees: float, count: int, words: int = 4, seed: int = 0) -> LineSet:
+    """Sentences on plain paper, turned anticlockwise; their letters keep the size of 44 pixels."""
+    lines, font = sentences("background", count, words, seed), vocabulary().fonts[1]
+    images, turn = [], np.radians(degrees)
+    for text in lines.texts:
+        mask = draw_text_to_height(text, font, 44)
+        height = mask.shape[0] * np.cos(turn) + mask.shape[1] * np.sin(turn)
+        ink = turn_to_height(mask, degrees, round(height)).astype(np.uint16)
+        page = np.uint8(PAPER - (PAPER - INK) * ink // 255)
+        images.append(np.pad(page, 10, constant_values=PAPER))
+    return LineSet(tuple(images), lines.texts)
+
+
+def line_scores(texts: Sequence[str], lines: LineSet) -> dict[str, float]:
     """How well lines were read, in percent.
 
     Args:
-        said: what was read from each image; line breaks count as spaces.
+        texts: what was read from each image; line breaks count as spaces.
 
     Returns:
         accuracy (low, high: its 95 % interval), cer and jamo_error without spaces, as everywhere
         in this kit; empty, the share of images from which nothing was read; with_spaces, the share
         of those read without a mistake in which every space was right too.
     """
-    lines = [" ".join(text.split()) for text in said]
-    scores = score(lines, exam.texts)
-    right = [a for a, b in zip(lines, exam.texts, strict=True) if _bare(a) == _bare(b)]
-    spaced = sum(a == b for a, b in zip(lines, exam.texts, strict=True))
+    texts = [" ".join(text.split()) for text in texts]
+    scores = score(texts, lines.texts)
+    pairs = list(zip(texts, lines.texts, strict=True))
+    right = sum(read.replace(" ", "") == true.replace(" ", "") for read, true in pairs)
+    spaced = sum(read == true for read, true in pairs)
     return {
-        "images": len(exam),
+        "images": len(lines),
         "accuracy": scores.accuracy,
         "low": scores.low,
         "high": scores.high,
         "cer": 100 * scores.cer,
         "jamo_error": 100 * scores.jamo_error,
-        "empty": 100 * float(np.mean([not line for line in lines])),
-        "with_spaces": 100 * spaced / len(right) if right else float("nan"),
+        "empty": 100 * float(np.mean([not text for text in texts])),
+        "with_spaces": 100 * spaced / right if right else float("nan"),
     }
 
 
-def _bare(text: str) -> str:
-    return text.replace(" ", "")
-
-
 def scene_scores(
-    found: Sequence[np.ndarray], texts: Sequence[Sequence[str]], scenes: SceneSet
+    quads: Sequence[np.ndarray], texts: Sequence[Sequence[str]], scenes: SceneSet
 ) -> dict[str, float]:
     """F1 of finding words in scenes, and of finding and reading them, at IoU 0.5; percent."""
-    seen = detection_scores(found, scenes.quads)
-    read = spotting_scores(found, texts, scenes.quads, scenes.texts)
+    found = detection_scores(quads, scenes.quads)
+    read = spotting_scores(quads, texts, scenes.quads, scenes.texts)
     return {
         "images": len(scenes),
-        "f1": seen.f1,
-        "precision": seen.precision,
-        "recall": seen.recall,
+        "f1": found.f1,
+        "precision": found.precision,
+        "recall": found.recall,
         "f1_read": read.f1,
         "low": read.low,
         "high": read.high,
@@ -150,7 +144,7 @@ def printed_page(
             text = longer
         mask = draw_text(text, font, float(height)).astype(np.uint16)
         area = image[top : top + mask.shape[0], left : left + mask.shape[1]]
-        area[...] = (area * (255 - mask) + 40 * mask) // 255
+        area[...] = (area * (255 - mask) + INK * mask) // 255
         lines.append(text)
 
     write(em, em // 2, size[1] // 2, em * 3 // 2, fonts[1])

@@ -6,13 +6,14 @@ A spotter is a module with three calls:
     model.read(features, quads) -> what stands in them
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -24,24 +25,31 @@ from ocrkit.papers.shared.backbone import Backbone, conv
 from ocrkit.papers.shared.detection_metrics import detection_scores, spotting_scores
 from ocrkit.papers.shared.quads import as_quads, from_boxes, to_boxes
 from ocrkit.papers.shared.scene_sets import SceneSet, scene_set
+from ocrkit.papers.shared.study import RECIPE as PAPERS_RECIPE
+from ocrkit.papers.shared.study import Study
 from ocrkit.synth.scenes import SCENES, SceneWord
-from ocrkit.training import Recipe
+from ocrkit.training import Loop
 
 # Letters of 14 pixels are told apart by strokes thinner than one: they need finer maps than ours.
 KINDS = {name: replace(SCENES[name], em=(18, 36)) for name in ("upright", "rotated")}
 SCENES_IN = {"train": 1500, "valid": 30, "test": 200}  # of each kind
-RECIPE = Recipe(
-    "spotters",
-    "adamw",
-    3e-3,
+RECIPE = replace(
+    PAPERS_RECIPE,
+    learning_rate=3e-3,
     steps=4500,
     batch_size=4,
-    one_cycle=True,
     warmup=0.1,
-    weight_decay=0.01,
-    precision="auto",
     validate_every=450,
 )
+# How far a true box is moved, made longer and higher (in its heights) and turned before it is read.
+JITTER_SHIFT, JITTER_WIDTH, JITTER_HEIGHT, JITTER_DEGREES = 0.08, (-0.15, 0.25), (-0.1, 0.15), 4
+# Scenes unlike those of the training, but for the first.
+UNFAMILIAR = {
+    "as trained": KINDS["rotated"],
+    "letters of 12 to 17 pixels": replace(KINDS["rotated"], em=(12, 17)),
+    "turned up to 80°": replace(KINDS["rotated"], angle=80.0),
+    "curved": replace(SCENES["curved"], em=KINDS["rotated"].em),
+}
 FEATURE_STRIDE, CELL_STRIDE = 2, 4  # pixels a cell of the shared map, and of the detector's
 
 
@@ -101,9 +109,9 @@ class SpottingTask:
     """Learn to find and to read at once, on upright and rotated scenes, half a batch each.
 
     Args:
-        seed: of the order of the scenes and of the unsteadiness of the true boxes.
+        seed: of the order of the scenes and of the jitter of the true boxes.
         batch_size: scenes a step.
-        count: scenes of each kind to learn from and to be judged on; None: as in `SCENES_IN`.
+        count: scenes of each kind to learn from and to validate on; None: as in `SCENES_IN`.
     """
 
     def __init__(self, seed: int, batch_size: int, count: int | None = None) -> None:
@@ -135,24 +143,23 @@ def spotting_loss(
     features, maps = model(to_input(images))
     true = [torch.from_numpy(to_boxes(_quads(w))).float() for w in words]
     wanted = east_targets(true, tuple(maps.score.shape[-2:]), CELL_STRIDE)
-    quads = [torch.from_numpy(unsteady(_quads(w), rng)).float() for w in words]
+    quads = [torch.from_numpy(jitter(_quads(w), rng)).float() for w in words]
     # The reader learns from true boxes: what is found is wrong for most of the training.
     reading = model.reading_loss(features, words, quads)
     return score_loss(maps, wanted) + box_loss(maps, wanted) + reading
 
 
-def unsteady(quads: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def jitter(quads: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Quads (n, 4, 2) moved, resized and turned a little, as a detector's will be.
 
-    By up to 8 % of the height, -0.15 to 0.25 heights along and -0.1 to 0.15 across the text, and 4
-    degrees. The papers do without.
+    By at most the `JITTER` constants. The papers do without.
     """
     boxes = to_boxes(quads)
     h, n = boxes[:, 3].copy(), len(boxes)
-    boxes[:, :2] += 0.08 * h[:, None] * rng.uniform(-1, 1, (n, 2))
-    boxes[:, 2] += h * rng.uniform(-0.15, 0.25, n)
-    boxes[:, 3] += h * rng.uniform(-0.1, 0.15, n)
-    boxes[:, 4] += np.radians(rng.uniform(-4, 4, n))
+    boxes[:, :2] += JITTER_SHIFT * h[:, None] * rng.uniform(-1, 1, (n, 2))
+    boxes[:, 2] += h * rng.uniform(*JITTER_WIDTH, n)
+    boxes[:, 3] += h * rng.uniform(*JITTER_HEIGHT, n)
+    boxes[:, 4] += np.radians(rng.uniform(-JITTER_DEGREES, JITTER_DEGREES, n))
     return from_boxes(boxes)
 
 
@@ -180,13 +187,13 @@ def spot(model: nn.Module, images: np.ndarray, threshold: float = 0.7) -> list[F
 @torch.inference_mode()
 def read_true(model: nn.Module, scenes: SceneSet) -> list[list[str]]:
     """What is read in the true quads of scenes: the reader without the detector's faults."""
-    said = []
+    read = []
     for picks in np.array_split(np.arange(len(scenes)), -(-len(scenes) // 32)):
         features, _ = model(to_input(scenes.images[picks]))
         quads = [scenes.quads[i] for i in picks]
         texts = iter(model.read(features, _tensors(quads)))
-        said += [[next(texts) for _ in q] for q in quads]
-    return said
+        read += [[next(texts) for _ in q] for q in quads]
+    return read
 
 
 def scores(model: nn.Module, scenes: SceneSet) -> dict[str, float]:
@@ -205,7 +212,7 @@ def scores(model: nn.Module, scenes: SceneSet) -> dict[str, float]:
         "low": end_to_end.low,
         "high": end_to_end.high,
         "detection_f1": detected.f1,
-        "read": 100 * float(np.mean([said == true for said, true in pairs])),
+        "read": 100 * float(np.mean([read == true for read, true in pairs])),
     }
 
 
@@ -219,6 +226,31 @@ def spot_one(model: nn.Module, number: int) -> list[Found]:
     """What is found in one rotated test scene."""
     scenes = spotting_scenes("test", "rotated")
     return spot(model, scenes.images[number % len(scenes)][None])
+
+
+def spotter_study(name: str, model: Callable[[], nn.Module]) -> Study:
+    """The study of a spotter; all learn alike."""
+    recipe = replace(RECIPE, name=name.split("-")[0])
+    task = partial(SpottingTask, batch_size=recipe.batch_size)
+    return Study(name, recipe, model, task, test_scores, spot_one)
+
+
+def unfamiliar_scores(models: Mapping[int, nn.Module], count: int) -> pd.DataFrame:
+    """`scores` of models, by seed, on `count` test scenes of each kind of `UNFAMILIAR`."""
+    lines = [
+        {"scenes": name, "seed": seed, **scores(model, scene_set("test", count, settings))}
+        for name, settings in UNFAMILIAR.items()
+        for seed, model in models.items()
+    ]
+    return pd.DataFrame(lines)
+
+
+def train_briefly(study: Study) -> tuple[nn.Module, pd.DataFrame]:
+    """A study's model after three steps, and its curve: to draw with where no run is there."""
+    recipe = replace(study.recipe, steps=3, validate_every=1)
+    loop = Loop(study.make(1), SpottingTask(1, 2, count=2), recipe, 1)
+    curve = pd.DataFrame(loop.run().history).assign(study=study.name, seed=1)
+    return loop.model.eval(), curve
 
 
 def _tensors(arrays: Sequence[np.ndarray]) -> list[Tensor]:

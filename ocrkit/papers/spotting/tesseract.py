@@ -1,45 +1,31 @@
-"""Tesseract, the engine itself: run as a program on images, its answers as texts and quads.
+"""Tesseract, the engine itself, through pytesseract: its answers as texts and quads.
 
 Its stages: black and white by Otsu's threshold; layout analysis (Smith, ICDAR 2009); lines and
 words (Smith, "An Overview of the Tesseract OCR Engine", ICDAR 2007); and since version 4 an LSTM
 with CTC that reads a line at a time.
 """
 
+import csv
+import io
 import os
 import shutil
-import subprocess
 import tempfile
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from ocrkit.errors import OcrkitError
-from ocrkit.papers.shared.quads import as_quads
 
 # What the option --psm calls by numbers; those that tell a learner something.
 MODES = {"page": 3, "block": 6, "line": 7, "word": 8, "sparse": 11, "raw line": 13}
+INSTALL = "install it: apt-get install tesseract-ocr tesseract-ocr-kor; pip install pytesseract"
 _LEVELS = {2: "block", 3: "paragraph", 4: "line"}
-INSTALL = "install it: apt-get install tesseract-ocr tesseract-ocr-kor"
-
-
-@dataclass(frozen=True, eq=False)
-class Word:
-    """What was read in one place.
-
-    Attributes:
-        text: without spaces.
-        confidence: percent, Tesseract's own; the least of its pieces.
-        quad: (4, 2), upright, in the image's pixels.
-    """
-
-    text: str
-    confidence: float
-    quad: np.ndarray
+_BOX = ["left", "top", "right", "bottom"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,53 +34,34 @@ class Page:
 
     Attributes:
         text: as Tesseract writes it: lines, and the spaces between words.
-        words: in reading order.
-        pieces: the boxes from which `words` are put together: (text, quad).
-        areas: quads (n, 4, 2) of "block", "paragraph" and "line".
+        words: without spaces, in reading order.
+        quads: float32 (n, 4, 2) of the words, upright, in the image's pixels.
+        areas: quads (n, 4, 2) of "block", "paragraph", "line" and "piece": the boxes from which
+            words are put together.
     """
 
     text: str
-    words: tuple[Word, ...]
-    pieces: tuple[tuple[str, np.ndarray], ...] = ()
+    words: tuple[str, ...]
+    quads: np.ndarray
     areas: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def find_tesseract() -> str:
-    """Where the program is.
-
-    Raises:
-        OcrkitError: it is not installed.
-    """
-    path = shutil.which("tesseract")
-    if path is None:
-        raise OcrkitError(f"the program tesseract is not installed: {INSTALL}")
-    return path
-
-
 def installed(language: str = "kor") -> bool:
-    """Are the program and its data of a language here?"""
-    return shutil.which("tesseract") is not None and language in languages()
+    """Are the program, its data of a language, and pytesseract here?"""
+    try:
+        return language in _languages()
+    except OcrkitError:
+        return False
 
 
-def languages() -> tuple[str, ...]:
-    """The languages that it can read here: "kor", "eng" and others."""
-    said = _run([find_tesseract(), "--list-langs"]).stdout
-    return tuple(said.splitlines()[1:])
-
-
-def data_folder() -> Path:
-    """Where its files of languages lie.
-
-    Raises:
-        OcrkitError: it is not installed.
-    """
-    said = _run([find_tesseract(), "--list-langs"]).stdout.splitlines()[0]
-    return Path(said[said.find('"') + 1 : said.rfind('"')])
-
-
-def version() -> str:
-    """Its version, such as "5.3.0"."""
-    return _run([find_tesseract(), "--version"]).stdout.split()[1]
+def _languages() -> list[str]:
+    try:
+        import pytesseract
+    except ImportError as error:
+        raise OcrkitError(f"the package pytesseract is not installed: {INSTALL}") from error
+    if shutil.which("tesseract") is None:
+        raise OcrkitError(f"the program tesseract is not installed: {INSTALL}")
+    return pytesseract.get_languages()
 
 
 def read_images(
@@ -112,29 +79,28 @@ def read_images(
         spaces: the switch `preserve_interword_spaces`. The Korean data turn it on; off, a space
             goes between any two pieces that the dictionary does not join.
         scale: enlarge so many times before reading; quads are in the pixels of the images given.
-        language: one that `languages` lists, or several: "kor+eng".
+        language: one that is installed, or several: "kor+eng".
 
     Raises:
         OcrkitError: the program or its language is not installed, an unknown mode, or it failed.
     """
     if mode not in MODES:
         raise OcrkitError(f"no mode {mode!r}: choose one of {', '.join(MODES)}")
-    program = find_tesseract()
-    if missing := set(language.split("+")) - set(languages()):
+    if missing := set(language.split("+")) - set(_languages()):
         raise OcrkitError(f"tesseract has no data for {', '.join(sorted(missing))}: {INSTALL}")
     if not len(images):
         return []
     with tempfile.TemporaryDirectory(prefix="ocrkit-") as name:
-        folder = Path(name)
-        paths = [folder / f"{i:06d}.png" for i in range(len(images))]
+        listed, out = Path(name) / "list.txt", Path(name) / "out"
+        paths = [Path(name) / f"{i:06d}.png" for i in range(len(images))]
         for path, image in zip(paths, images, strict=True):
             _write(path, image, scale)
-        (folder / "list.txt").write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
-        call = [program, str(folder / "list.txt"), str(folder / "out"), "-l", language]
-        call += ["--psm", str(MODES[mode]), "-c", f"preserve_interword_spaces={int(spaces)}"]
-        _run([*call, "-c", "tessedit_create_txt=1", "-c", "tessedit_create_tsv=1"])
-        table = (folder / "out.tsv").read_text(encoding="utf-8")
-        texts = (folder / "out.txt").read_text(encoding="utf-8")
+        listed.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
+        options = {"preserve_interword_spaces": int(spaces), "tessedit_create_tsv": 1}
+        config = [f"--psm {MODES[mode]}", *(f"-c {key}={value}" for key, value in options.items())]
+        _run(listed, out, language, " ".join(config))
+        table = out.with_suffix(".tsv").read_text(encoding="utf-8")
+        texts = out.with_suffix(".txt").read_text(encoding="utf-8")
     return parse(table, texts, len(images), scale)
 
 
@@ -145,73 +111,68 @@ def _write(path: Path, image: np.ndarray, scale: int) -> None:
         raise OcrkitError(f"cannot write {path}: is the disk full?")
 
 
-def _run(call: list[str]) -> subprocess.CompletedProcess:
-    # More threads make it slower: its layers are small.
-    environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
-    done = subprocess.run(call, capture_output=True, encoding="utf-8", env=environment, check=False)
-    if done.returncode:
-        said = " ".join(done.stderr.split()[-30:])
-        raise OcrkitError(f"tesseract failed ({said}): try it by hand with one of the images")
-    return done
+def _run(listed: Path, out: Path, language: str, config: str) -> None:
+    from pytesseract.pytesseract import TesseractError, run_tesseract
+
+    try:
+        # More threads make it slower: its layers are small.
+        with mock.patch.dict(os.environ, OMP_THREAD_LIMIT="1"):
+            run_tesseract(str(listed), str(out), "txt", language, config)
+    except TesseractError as error:
+        reason = " ".join(error.message.split()[-30:])
+        raise OcrkitError(
+            f"tesseract failed ({reason}): try it by hand with one of the images"
+        ) from error
 
 
 def parse(table: str, texts: str, count: int, scale: int = 1) -> list[Page]:
     """Pages from the two things that Tesseract writes.
 
-    The table (TSV) has the places, but calls a single syllable a word where no dictionary joins
-    it to the next. The text knows where the spaces are. So the pieces of a line are put together
-    as its text says.
+    The table has the places, but calls a single syllable a word where no dictionary joins it to
+    the next. The text knows where the spaces are. So the pieces of a line are put together as its
+    text says; where the two disagree, each piece is a word.
 
     Args:
-        table: one row a block, paragraph, line and word.
+        table: TSV with one row a block, paragraph, line and word.
         texts: a form feed ends each page.
         count: how many pages.
     """
-    rows: dict[int, list[list[str]]] = defaultdict(list)
-    for line in table.splitlines()[1:]:
-        cells = line.split("\t")
-        rows[int(cells[1])].append(cells)
-    pages = texts.split("\f")
-    return [_page(rows[i + 1], pages[i] if i < len(pages) else "", scale) for i in range(count)]
+    options = {"quoting": csv.QUOTE_NONE, "keep_default_na": False, "dtype": {"text": str}}
+    rows = pd.read_csv(io.StringIO(table), sep="\t", **options)
+    rows["text"] = rows["text"].str.strip()
+    rows[_BOX] = np.stack(
+        [rows["left"], rows["top"], rows["left"] + rows["width"], rows["top"] + rows["height"]], 1
+    )
+    rows[_BOX] /= scale
+    pages = [*texts.split("\f"), *[""] * count]
+    return [_page(rows[rows["page_num"] == i + 1], pages[i]) for i in range(count)]
 
 
-def _page(rows: list[list[str]], text: str, scale: int) -> Page:
-    areas = {
-        name: as_quads([_quad(row, scale) for row in rows if int(row[0]) == level])
-        for level, name in _LEVELS.items()
-    }
-    pieces = [row for row in rows if row[0] == "5" and row[11].strip()]
-    lines = [list(group) for _, group in groupby(pieces, key=lambda row: row[2:5])]
-    written = [line for line in text.splitlines() if line.strip()]
-    if len(written) != len(lines):  # then the pieces stand for themselves
-        written = [" ".join(row[11] for row in line) for line in lines]
-    words = [
-        w for line, says in zip(lines, written, strict=True) for w in _words(line, says, scale)
-    ]
-    small = tuple((row[11], _quad(row, scale)) for row in pieces)
-    return Page(text.strip("\n"), tuple(words), small, areas)
+def _page(rows: pd.DataFrame, text: str) -> Page:
+    pieces = rows[(rows["level"] == 5) & (rows["text"] != "")]
+    line_of = pieces.groupby(["block_num", "par_num", "line_num"], sort=False).ngroup()
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    word_of: list[tuple[int, int]] = []  # line and word of each piece
+    for number, line in pieces["text"].groupby(line_of.to_numpy()):
+        tokens = lines[number] if number < len(lines) else []
+        if "".join(tokens) != "".join(line):
+            tokens = list(line)
+        ends = np.cumsum([len(token) for token in tokens])
+        word_of += [(number, k) for k in np.searchsorted(ends, line.str.len().cumsum())]
+    extent = {"left": "min", "top": "min", "right": "max", "bottom": "max"}
+    words = pieces.groupby(pd.Series(word_of, pieces.index, object)).agg({"text": "sum", **extent})
+    areas = {name: _quads(rows[rows["level"] == level]) for level, name in _LEVELS.items()}
+    return Page(
+        text.strip("\n"), tuple(words["text"]), _quads(words), {**areas, "piece": _quads(pieces)}
+    )
 
 
-def _words(pieces: list[list[str]], written: str, scale: int) -> list[Word]:
-    """The pieces of a line, put together where its text has no space between them."""
-    tokens = written.split()
-    if "".join(tokens) != "".join(row[11].strip() for row in pieces):
-        tokens = [row[11].strip() for row in pieces]
-    words, waiting = [], list(pieces)
-    for token in tokens:
-        own, said = [], ""
-        while waiting and len(said) < len(token):
-            own.append(waiting.pop(0))
-            said += own[-1][11].strip()
-        if own:
-            corners = np.concatenate([_quad(row, scale) for row in own])
-            (left, top), (right, bottom) = corners.min(0), corners.max(0)
-            box = as_quads([[[left, top], [right, top], [right, bottom], [left, bottom]]])[0]
-            words.append(Word(said, min(float(row[10]) for row in own), box))
-    return words
+def _quads(boxes: pd.DataFrame) -> np.ndarray:
+    """Quads (n, 4, 2) of upright boxes."""
+    corners = ["left", "top", "right", "top", "right", "bottom", "left", "bottom"]
+    return boxes[corners].to_numpy(np.float32).reshape(-1, 4, 2)
 
 
-def _quad(row: list[str], scale: int) -> np.ndarray:
-    left, top, width, height = (int(cell) / scale for cell in row[6:10])
-    right, bottom = left + width, top + height
-    return np.float32([[left, top], [right, top], [right, bottom], [left, bottom]])
+def found_words(pages: Sequence[Page]) -> tuple[list[np.ndarray], list[tuple[str, ...]]]:
+    """The quads (n, 4, 2) and the texts of each page's words."""
+    return [page.quads for page in pages], [page.words for page in pages]

@@ -6,7 +6,6 @@ paper tells it, for it knows where every character of its drawn training words s
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 import torch
@@ -15,25 +14,57 @@ from torch import Tensor, nn
 from ocrkit.data.cache import to_input
 from ocrkit.labels import AttentionLabels
 from ocrkit.papers.detection.east import EastHead, EastMaps
-from ocrkit.papers.recognition.attention import Decoder, Looks
+from ocrkit.papers.recognition.attention import AttentionDecoder, AttentionOutput
+from ocrkit.papers.shared.sampling import pixel_centres, sample
 from ocrkit.papers.shared.scene_sets import SceneSet, vocabulary
-from ocrkit.papers.shared.study import Study
-from ocrkit.papers.spotting.spotter import (
-    FEATURE_STRIDE,
-    RECIPE,
-    CropEncoder,
-    SpottingTask,
-    shared_map,
-    spot_one,
-    test_scores,
-)
-from ocrkit.papers.spotting.text_alignment import align_text, columns_of
+from ocrkit.papers.spotting.spotter import FEATURE_STRIDE, CropEncoder, shared_map, spotter_study
 from ocrkit.synth.scenes import SceneWord
 from ocrkit.training.losses import attention_loss
 
 GRID = (16, 64)  # rows and columns laid into each quadrilateral
 FRAMES = GRID[1] // 2
-LONGEST = 4  # syllables
+MAX_LENGTH = 4  # syllables
+
+
+def align_text(
+    features: Tensor, quads: Sequence[Tensor], stride: int, height: int, width: int
+) -> Tensor:
+    """Each quadrilateral's inside on a grid of `height` x `width` points, (N, C, height, width).
+
+    Args:
+        features: (B, C, H, W), a cell every `stride` pixels.
+        quads: for each of the B images (n, 4, 2), in pixels of the image, clockwise from the
+            text's top left.
+
+    The grid is of one size for all: a short word is drawn out, a long one pressed together.
+    Differentiable in the features and in the corners.
+    """
+    return sample(features, [grid_points(quad, height, width) for quad in quads], stride)
+
+
+def grid_points(quads: Tensor, height: int, width: int) -> Tensor:
+    """Points at equal steps between opposite sides of quads (n, 4, 2), (n, height, width, 2)."""
+    x, y = pixel_centres(height, width, quads)
+    u, v = (x / width)[..., None], (y / height)[..., None]
+    a, b, c, d = quads[:, :, None, None].unbind(1)
+    # p(u, v) = (1 - v) [(1 - u) a + u b] + v [(1 - u) d + u c], u and v from 0 to 1
+    return (1 - v) * torch.lerp(a, b, u) + v * torch.lerp(d, c, u)
+
+
+def columns_of(characters: Tensor, quad: Tensor, width: int) -> Tensor:
+    """Where along the grid characters lie: first and last column, (k, 2), 0 to `width`.
+
+    Args:
+        characters: quads (k, 4, 2) of the characters of one word.
+        quad: (4, 2), the word's.
+
+    A point is told by its shadow on the line through the middle of the word; this is exact for
+    rectangles.
+    """
+    start, stop = (quad[0] + quad[3]) / 2, (quad[1] + quad[2]) / 2
+    along = (stop - start) / (stop - start).square().sum()
+    u = ((characters - start) @ along).clamp(0, 1) * width
+    return torch.stack([u.amin(-1), u.amax(-1)], dim=-1)
 
 
 class TextSpotter(nn.Module):
@@ -54,36 +85,41 @@ class TextSpotter(nn.Module):
         alignment: float = 1.0,
     ) -> None:
         super().__init__()
-        self.labels = AttentionLabels(charset, LONGEST)
+        self.labels = AttentionLabels(charset, MAX_LENGTH)
         self.alignment = alignment
         self.shared = shared_map(channels, shared)
         self.detector = EastHead(shared, 48)
         self.encoder = CropEncoder(shared, 64)
-        self.decoder = Decoder(64, 96, self.labels.classes, glance=True)
+        self.decoder = AttentionDecoder(64, 96, self.labels.classes, output_context=True)
 
     def forward(self, images: Tensor) -> tuple[Tensor, EastMaps]:
         features = self.shared(images)
         return features, self.detector(features)
 
-    def look(self, features: Tensor, quads: Sequence[Tensor], text: Tensor | None = None) -> Looks:
-        """Logits (N, steps, classes), and attention (N, steps, FRAMES), of the words in quads."""
+    def attend(
+        self, features: Tensor, quads: Sequence[Tensor], text: Tensor | None = None
+    ) -> AttentionOutput:
+        """Steps of the decoder for the words in quads (n, 4, 2) of each image; T is `FRAMES`.
+
+        text: (N, >= steps) from [GO] on; None: greedy.
+        """
         crops = align_text(features, quads, FEATURE_STRIDE, *GRID)
-        return self.decoder.look(self.encoder(crops), text, LONGEST + 1)
+        return self.decoder(self.encoder(crops), text, MAX_LENGTH + 1)
 
     def reading_loss(
         self, features: Tensor, words: Sequence[Sequence[SceneWord]], quads: Sequence[Tensor]
     ) -> Tensor:
         """L_word + lambda L_align."""
         ids, _ = self.labels.encode([word.text for some in words for word in some])
-        looks = self.look(features, quads, ids[:, :-1])
-        loss = attention_loss(looks.logits, ids)
+        output = self.attend(features, quads, ids[:, :-1])
+        loss = attention_loss(output.logits, ids)
         if not self.alignment:
             return loss
-        return loss + self.alignment * alignment_loss(looks.alpha, columns(words, quads))
+        return loss + self.alignment * alignment_loss(output.alpha, columns(words, quads))
 
     def read(self, features: Tensor, quads: Sequence[Tensor]) -> list[str]:
         """What stands in the quads of all images, one after the other."""
-        return self.labels.decode(self.look(features, quads).logits.argmax(2))
+        return self.labels.decode(self.attend(features, quads).logits.argmax(2))
 
 
 def columns(words: Sequence[Sequence[SceneWord]], quads: Sequence[Tensor]) -> list[Tensor]:
@@ -118,53 +154,26 @@ def cover(first: Tensor, last: Tensor, frames: int) -> Tensor:
 
 
 @torch.inference_mode()
-def looks_at(
+def read_with_attention(
     model: TextSpotter, scenes: SceneSet, number: int
 ) -> tuple[Tensor, list[str], list[Tensor]]:
-    """What the model sees and says in the true quads of one scene, and where it should look.
+    """The model's attention in the true quads of one scene, and where it should lie.
 
     Returns:
         alpha (n, steps, FRAMES), the texts read, and each word's `columns`.
     """
     quads = [torch.from_numpy(scenes.quads[number])]
     features, _ = model(to_input(scenes.images[number : number + 1]))
-    looks = model.look(features, quads)
-    texts = model.labels.decode(looks.logits.argmax(2))
-    return looks.alpha, texts, columns(scenes.words[number : number + 1], quads)
+    output = model.attend(features, quads)
+    texts = model.labels.decode(output.logits.argmax(2))
+    return output.alpha, texts, columns(scenes.words[number : number + 1], quads)
 
 
-def aim(model: TextSpotter, scenes: SceneSet) -> tuple[float, float]:
-    """How well the attention hits, mean over the characters of some scenes.
-
-    Returns:
-        the percentage of the attention that falls on the right character, and how far its centre
-        lies from the character's, in widths of the character.
-    """
-    rows, spans = [], []
-    for number in range(len(scenes)):
-        alpha, _, true = looks_at(model, scenes, number)
-        rows += [a[: len(span)] for a, span in zip(alpha, true, strict=True)]
-        spans += true
-    alpha, (first, last) = torch.cat(rows), torch.cat(spans).unbind(1)
-    centre = alpha @ (torch.arange(FRAMES) + 0.5)
-    off = (centre - (first + last) / 2).abs() / (last - first)
-    return 100 * float((alpha * cover(first, last, FRAMES)).sum(1).mean()), float(off.mean())
-
-
-def make(seed: int, alignment: float = 1.0) -> TextSpotter:
-    """A study's model; its start weights depend on the seed."""
-    torch.manual_seed(seed)
+def _model(alignment: float) -> TextSpotter:
     return TextSpotter(vocabulary().charset, alignment=alignment)
 
 
 STUDIES = {
-    name: Study(
-        name,
-        replace(RECIPE, name="textspotter"),
-        partial(make, alignment=weight),
-        partial(SpottingTask, batch_size=RECIPE.batch_size),
-        test=test_scores,
-        one=spot_one,
-    )
-    for name, weight in (("textspotter", 1.0), ("textspotter-plain", 0.0))
+    name: spotter_study(name, partial(_model, alignment))
+    for name, alignment in (("textspotter", 1.0), ("textspotter-plain", 0.0))
 }

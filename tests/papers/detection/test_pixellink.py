@@ -11,6 +11,7 @@ from ocrkit.papers.detection.detectors import f1_scores
 from ocrkit.papers.detection.pixellink import (
     NEIGHBOURS,
     STRIDE,
+    STUDIES,
     PixelLink,
     boxes_of,
     components,
@@ -199,11 +200,11 @@ def test_a_small_model_learns_two_scenes_in_a_few_steps(scenes, fall):
 
 
 def test_the_seed_makes_the_weights():
-    one, same, other = (pixellink.make(seed).fuse[0].weight for seed in (1, 1, 2))
+    one, same, other = (STUDIES["pixellink"].make(seed).fuse[0].weight for seed in (1, 1, 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
 
 def test_images_that_do_not_fit_are_refused(refused):
     with refused("100 x 100 is no multiple of 16"):
-        detect(pixellink.make(1).eval(), np.zeros((1, 100, 100), np.uint8))
+        detect(STUDIES["pixellink"].make(1).eval(), np.zeros((1, 100, 100), np.uint8))

@@ -11,6 +11,7 @@ from ocrkit.papers.detection.detectors import f1_scores
 from ocrkit.papers.detection.textboxes import (
     MATCH,
     SCALES,
+    STUDIES,
     TextBoxes,
     box_quads,
     decode,
@@ -164,18 +165,18 @@ def test_a_small_model_learns_two_scenes_in_a_few_steps(scenes, fall):
 
 
 def test_an_untrained_model_finds_quads_of_the_right_shape(scenes):
-    found = detect(textboxes.make(1).eval(), scenes.images[:2], score=0.0)
+    found = detect(STUDIES["textboxes"].make(1).eval(), scenes.images[:2], score=0.0)
     assert [f.shape[1:] for f in found] == [(4, 2), (4, 2)]
-    nothing = detect(textboxes.make(1).eval(), scenes.images[:1], score=1.0)
+    nothing = detect(STUDIES["textboxes"].make(1).eval(), scenes.images[:1], score=1.0)
     assert nothing[0].shape == (0, 4, 2)
 
 
 def test_the_seed_makes_the_weights():
-    one, same, other = (textboxes.make(seed).text_box[0].weight for seed in (1, 1, 2))
+    one, same, other = (STUDIES["textboxes"].make(seed).text_box[0].weight for seed in (1, 1, 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
 
 def test_images_that_do_not_fit_are_refused(refused):
     with refused("100 x 100 is no multiple of 32"):
-        detect(textboxes.make(1).eval(), np.zeros((1, 100, 100), np.uint8))
+        detect(STUDIES["textboxes"].make(1).eval(), np.zeros((1, 100, 100), np.uint8))

@@ -11,36 +11,34 @@ from ocrkit.labels import AttentionLabels
 from ocrkit.models.transformation import (
     FIDUCIALS,
     pixel_centres,
-    start_fiducials,
     target_fiducials,
 )
 from ocrkit.papers.recognition.aster import (
     ASTER,
-    GENTLE,
     STUDIES,
-    BothWays,
-    better,
-    read_ways,
+    BidirectionalReading,
+    greedy_score,
+    higher_scored,
+    read_both_ways,
+    reverse_text,
     smooth_moves,
     spline,
     straighten,
-    sureness,
-    turned,
 )
-from ocrkit.papers.recognition.bent_words import READ, SEEN, words
-from ocrkit.papers.recognition.word_readers import RECIPE, labels
+from ocrkit.papers.recognition.bent_words import IMAGE_SIZE, OFFSET_SCALE, READER_SIZE, words
+from ocrkit.papers.recognition.word_readers import RECIPE, attention_labels
 
 QUICK = replace(RECIPE, steps=20)
 LABELS = AttentionLabels("가나다라", 4)
 
 
 @pytest.fixture(scope="module")
-def task() -> BothWays:
-    return BothWays(1, QUICK, images=32)
+def task() -> BidirectionalReading:
+    return BidirectionalReading(1, QUICK, images=32)
 
 
 def images(count: int) -> torch.Tensor:
-    return torch.rand(count, 1, *SEEN, generator=torch.manual_seed(0)) * 2 - 1
+    return torch.rand(count, 1, *IMAGE_SIZE, generator=torch.manual_seed(0)) * 2 - 1
 
 
 def some_points(count: int = 1) -> torch.Tensor:
@@ -82,7 +80,7 @@ def test_control_points_at_home_move_nothing():
     torch.testing.assert_close(spline(4, 6).sum(dim=1), torch.ones(24, dtype=torch.double))
     some = images(2)
     torch.testing.assert_close(
-        straighten(some, home.float().expand(2, -1, -1), SEEN), some, rtol=0, atol=1e-4
+        straighten(some, home.float().expand(2, -1, -1), IMAGE_SIZE), some, rtol=0, atol=1e-4
     )
 
 
@@ -98,7 +96,9 @@ def test_straighten_agrees_with_opencv():
     """Each pixel's place from the slow spline, then fetched by OpenCV."""
     picture = cv2.GaussianBlur(images(1)[0, 0].numpy(), (5, 5), 1)
     size, points = (8, 20), some_points()
-    places = (bent(pixel_centres(*size).numpy(), points[0].numpy()) + 1) / 2 * SEEN[::-1] - 0.5
+    places = (bent(pixel_centres(*size).numpy(), points[0].numpy()) + 1) / 2 * IMAGE_SIZE[
+        ::-1
+    ] - 0.5
     x, y = places.reshape(*size, 2).astype(np.float32).transpose(2, 0, 1)
     expected = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     found = straighten(torch.from_numpy(picture)[None, None], points.float(), size)
@@ -117,26 +117,12 @@ def test_at_first_the_whole_image_is_handed_on():
     models = [study.make(1).eval() for study in STUDIES.values()]
     straight = [model.straight(images(2)) for model in models]
     torch.testing.assert_close(*straight)
-    assert straight[0].shape == (2, 1, *READ)
+    assert straight[0].shape == (2, 1, *READER_SIZE)
     # Only the rectifier differs: both readers begin alike.
     rectified, plain = (model.state_dict() for model in models)
     assert all(torch.equal(value, rectified[name]) for name, value in plain.items())
     assert any(name.startswith("localisation") for name in rectified)
     assert not any(name.startswith("localisation") for name in plain)
-
-
-def test_the_framework_of_2019_begins_with_a_slanted_band():
-    slope = torch.linspace(-1, 1, SEEN[0])[None, None, :, None].expand(1, 1, *SEEN)
-    home, band = (
-        ASTER(5, True, start).eval().straight(slope)[0, 0].detach()
-        for start in (None, start_fiducials())
-    )
-    near = {"rtol": 0, "atol": 0.08}
-    torch.testing.assert_close(
-        home[[0, -1]][:, [0, -1]], torch.tensor([[-1.0, -1], [1, 1]]), **near
-    )
-    # Its left edge is the lower half of the image, its right edge the upper half.
-    torch.testing.assert_close(band[[0, -1]][:, [0, -1]], torch.tensor([[0.0, -1], [1, 0]]), **near)
 
 
 def test_a_control_point_may_leave_the_image():
@@ -145,7 +131,7 @@ def test_a_control_point_may_leave_the_image():
         model.last.bias[:2] = torch.tensor([-3.0, -5.0])
     moved = model.eval()(images(1))[0] - target_fiducials().float()
     away = moved.abs().mean(dim=0)
-    torch.testing.assert_close(away, torch.tensor([3 * GENTLE, 5 * GENTLE]))
+    torch.testing.assert_close(away, torch.tensor([3 * OFFSET_SCALE, 5 * OFFSET_SCALE]))
     torch.testing.assert_close(moved.std(dim=0), torch.zeros(2), rtol=0, atol=1e-6)
 
 
@@ -176,7 +162,7 @@ def test_the_places_of_features_count():
     """A mark at the left and the same mark at the right may have different control points."""
     model = ASTER(5, True).localisation.eval()
     torch.nn.init.normal_(model.last.weight)
-    left, right = -torch.ones(2, 1, 1, *SEEN)
+    left, right = -torch.ones(2, 1, 1, *IMAGE_SIZE)
     left[..., 8:16], right[..., 80:88] = 1, 1
     assert (model(left) - model(right)).abs().max() > 1e-3
 
@@ -185,7 +171,7 @@ def test_sureness_is_the_sum_of_log_probabilities_up_to_the_end():
     torch.manual_seed(3)
     logits = torch.cat([saying("가나", "라", "다다라나"), saying("가나다라", sure=0.5)])
     logits[:3] += 0.3 * torch.randn(3, *logits.shape[1:])
-    scores, counts = sureness(logits)
+    scores, counts = greedy_score(logits)
     assert counts.tolist() == [2, 1, 4, 4]
     for row, score, count in zip(logits, scores, counts, strict=True):
         chances = row.softmax(dim=1).max(dim=1).values[: count + 1]
@@ -194,21 +180,21 @@ def test_sureness_is_the_sum_of_log_probabilities_up_to_the_end():
 
 def test_a_reading_without_an_end_is_counted_whole():
     logits = saying("가나다라")[:, :4]
-    assert sureness(logits)[1].tolist() == [4]
-    assert LABELS.decode(turned(logits).argmax(dim=2)) == ["라다나가"]
+    assert greedy_score(logits)[1].tolist() == [4]
+    assert LABELS.decode(reverse_text(logits).argmax(dim=2)) == ["라다나가"]
 
 
 def test_backward_targets_turned_give_the_truth():
     texts = ["가나다라", "나", "다라", "라다나"]
     backward = saying(*(text[::-1] for text in texts))
-    assert LABELS.decode(turned(backward).argmax(dim=2)) == texts
-    torch.testing.assert_close(turned(turned(backward)), backward)
+    assert LABELS.decode(reverse_text(backward).argmax(dim=2)) == texts
+    torch.testing.assert_close(reverse_text(reverse_text(backward)), backward)
 
 
 def test_the_surer_decoder_wins_word_by_word():
     ahead = torch.cat([saying("가나", sure=5), saying("다라", sure=1)])
     back = torch.cat([saying("라나", sure=1), saying("가다", sure=5)])
-    assert LABELS.decode(better(ahead, back).argmax(dim=2)) == ["가나", "다가"]
+    assert LABELS.decode(higher_scored(ahead, back).argmax(dim=2)) == ["가나", "다가"]
 
 
 def test_both_decoders_learn_and_the_second_reads_from_the_end(task):
@@ -217,8 +203,8 @@ def test_both_decoders_learn_and_the_second_reads_from_the_end(task):
     for head in (model.reader.head, model.back):
         head.register_forward_pre_hook(lambda head, args: heard.append(args[1]))
     task.loss(model, 0).backward()
-    ahead, back = (labels().decode(ids[:, 1:]) for ids in heard)
-    assert ahead == task.lessons[0].texts
+    ahead, back = (attention_labels().decode(ids[:, 1:]) for ids in heard)
+    assert ahead == task.batches[0].texts
     assert back == [text[::-1] for text in ahead]
     moved = {
         name.split(".")[0]
@@ -230,7 +216,7 @@ def test_both_decoders_learn_and_the_second_reads_from_the_end(task):
 
 def test_each_decoder_and_the_surer_one_read(task):
     model = STUDIES["aster"].make(1)
-    ways = read_ways(model, words("valid", "bent", 3))
+    ways = read_both_ways(model, words("valid", "bent", 3))
     assert list(ways) == ["ahead", "back", "better"]
     assert {len(texts) for texts in ways.values()} == {3}
     for ahead, back, chosen in zip(*ways.values(), strict=True):

@@ -1,67 +1,65 @@
 """The decoder that keeps its weights, and fractional pickup."""
 
-import pytest
 import torch
 
-from ocrkit.models.prediction import attention_maps
-from ocrkit.papers.recognition.attention import (
-    Decoder,
-    Reader,
-    as_pixels,
-    fractional_pickup,
-)
-from ocrkit.papers.shared.scene_sets import word_set
+from ocrkit.models.prediction import Attention
+from ocrkit.papers.recognition.attention import AttentionDecoder, AttentionReader, fractional_pickup
 
-CLASSES, LONGEST = 12, 4
+CLASSES, MAX_LENGTH = 12, 4
 
 
 def small_reader():
     torch.manual_seed(0)
-    return Reader(CLASSES, LONGEST, (4, 4, 8, 8), hidden=16).eval()
+    return AttentionReader(CLASSES, MAX_LENGTH, (4, 4, 8, 8), hidden=16).eval()
 
 
-@pytest.mark.parametrize("glance", [False, True])
-def test_both_ways_through_the_decoder_give_the_same_logits(glance):
+def test_it_is_the_head_of_the_24_models_with_its_weights_kept():
     torch.manual_seed(1)
-    decoder, frames = Decoder(6, 8, CLASSES, glance), torch.randn(3, 7, 6)
-    text = torch.randint(2, CLASSES, (3, LONGEST + 1))
+    decoder, frames = AttentionDecoder(6, 8, CLASSES), torch.randn(3, 7, 6)
+    head = Attention(6, 8, CLASSES)
+    head.load_state_dict(decoder.state_dict())
+    text = torch.randint(2, CLASSES, (3, MAX_LENGTH + 1))
     text[:, 0] = 0
-    told = decoder.look(frames, text, LONGEST + 1)
-    torch.testing.assert_close(told.logits, decoder(frames, text, LONGEST + 1))
-    guessed, greedy = decoder.look(frames, None, 5).logits, decoder(frames, None, 5)
-    taken = greedy.abs().sum((0, 2)) > 0  # the head stops when all have said [s]
-    torch.testing.assert_close(guessed[:, taken], greedy[:, taken])
-    assert told.alpha.shape == (3, 5, 7)
-    assert told.states.shape == (3, 5, 8)
-    torch.testing.assert_close(told.alpha.sum(2), torch.ones(3, 5))
+    forced, greedy = decoder(frames, text, 5), decoder(frames, None, 5)
+    torch.testing.assert_close(forced.logits, head(frames, text, 5))
+    logits, maps = head.guess(frames, 5)
+    taken = len(maps)  # the head stops when all have said [s]
+    torch.testing.assert_close(greedy.logits[:, :taken], logits[:, :taken])
+    torch.testing.assert_close(greedy.alpha[:, :taken], torch.stack(maps, dim=1))
+    assert forced.alpha.shape == (3, 5, 7)
+    assert forced.states.shape == (3, 5, 8)
+    torch.testing.assert_close(forced.alpha.sum(2), torch.ones(3, 5))
 
 
-def test_the_weights_are_those_that_attention_maps_sees():
-    reader, images = small_reader(), torch.rand(2, 1, 32, 96) * 2 - 1
-    _, maps = attention_maps(reader, images)
-    looks = reader.head.look(reader.frames(reader.features(images)), None, maps.shape[1])
-    torch.testing.assert_close(looks.alpha, maps)
-
-
-def test_a_glance_adds_what_the_context_says():
+def test_logits_may_see_the_context_too():
     torch.manual_seed(6)
-    decoder, frames = Decoder(6, 8, CLASSES, glance=True), torch.randn(3, 7, 6)
+    decoder, frames = AttentionDecoder(6, 8, CLASSES, output_context=True), torch.randn(3, 7, 6)
     text = torch.randint(2, CLASSES, (3, 4))
-    looks = decoder.look(frames, text, 4)
-    contexts = looks.alpha @ frames
-    expected = decoder.generator(looks.states) + contexts @ decoder.glance.weight.T
-    torch.testing.assert_close(looks.logits, expected)
-    logits, alphas = decoder.guess(frames, 4)
-    torch.testing.assert_close(decoder(frames, None, 4), logits)
-    assert [alpha.shape for alpha in alphas] == 4 * [(3, 7)]
+    output = decoder(frames, text, 4)
+    contexts = output.alpha @ frames
+    expected = decoder.generator(output.states) + contexts @ decoder.output_context.weight.T
+    torch.testing.assert_close(output.logits, expected)
+
+
+def test_a_step_takes_any_weights():
+    torch.manual_seed(7)
+    decoder, frames = AttentionDecoder(6, 8, CLASSES, output_context=True), torch.randn(2, 5, 6)
+    own = decoder(frames, None, 1)
+    h = torch.zeros(2, 8)
+    go = torch.zeros(2, dtype=torch.int64)
+    logits, state, _ = decoder.attention_step(frames, own.alpha[:, 0], go, h, h)
+    torch.testing.assert_close(logits, own.logits[:, 0])
+    torch.testing.assert_close(state, own.states[:, 0])
+    other, _, _ = decoder.attention_step(frames, own.alpha[:, 0].flip(1), go, h, h)
+    assert (other - logits).abs().max() > 1e-4
 
 
 def test_gradients_reach_the_frames_through_the_weights():
     torch.manual_seed(2)
-    decoder = Decoder(3, 4, CLASSES).double()
+    decoder = AttentionDecoder(3, 4, CLASSES).double()
     frames = torch.randn(2, 5, 3, dtype=torch.double, requires_grad=True)
     text = torch.tensor([[0, 3, 4], [0, 5, 1]])
-    assert torch.autograd.gradcheck(lambda f: decoder.look(f, text, 3).alpha, frames)
+    assert torch.autograd.gradcheck(lambda f: decoder(f, text, 3).alpha, frames)
 
 
 def test_pickup_mixes_two_neighbours_and_keeps_the_sum():
@@ -82,7 +80,8 @@ def test_pickup_mixes_two_neighbours_and_keeps_the_sum():
 
 
 def test_a_reader_reads_word_images():
-    words = word_set("test", 3, size=(32, 96))
-    pixels = as_pixels(words)
-    assert (pixels.pixels.shape, tuple(pixels.texts)) == ((3, 32, 96), words.texts)
-    assert small_reader()(torch.zeros(2, 1, 32, 96)).shape == (2, LONGEST + 1, CLASSES)
+    reader, images = small_reader(), torch.randn(2, 1, 32, 96)
+    fine = reader.features[: reader.fine_layers](images)
+    assert fine.shape == (2, reader.fine_channels, 8, 24)
+    assert reader.decode(images).alpha.shape == (2, MAX_LENGTH + 1, 24)
+    assert small_reader()(torch.zeros(2, 1, 32, 96)).shape == (2, MAX_LENGTH + 1, CLASSES)

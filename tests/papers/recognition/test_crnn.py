@@ -8,8 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from ocrkit.labels import CTCLabels, frames_needed
-from ocrkit.papers.recognition.crnn import SIZE, STUDIES, exam, labels, read_one, word_reading
+from ocrkit.papers.recognition import word_readers
+from ocrkit.papers.recognition.crnn import STUDIES
 from ocrkit.papers.recognition.ctc import align, best_path, collapse, extend, likeliest, prefix_beam
+from ocrkit.papers.recognition.word_readers import CTC_SIZE, ctc_labels, ctc_task
 from ocrkit.papers.shared.study import find_study
 from ocrkit.training import Loop
 
@@ -132,13 +134,13 @@ def test_a_lexicon_gives_its_likeliest_word():
 def test_the_study_reads_what_it_was_shown():
     study = find_study("crnn")
     assert study is STUDIES["crnn"]
-    task = word_reading(1, images=4, batch_size=4)
+    task = ctc_task(1, images=4, batch_size=4)
     batch = task.batches[0]
-    assert batch.pixels.shape == (4, *SIZE)
-    ids, _ = labels().encode(batch.texts)
+    assert batch.pixels.shape == (4, *CTC_SIZE)
+    ids, _ = ctc_labels().encode(batch.texts)
     # A path that says each id once, with blanks between, decodes to the truth.
     paths = torch.stack([extend(row.tolist()) for row in ids])
-    assert labels().decode(paths) == batch.texts
+    assert ctc_labels().decode(paths) == batch.texts
     recipe = replace(study.recipe, steps=25, batch_size=4, validate_every=25, precision="fp32")
     loop = Loop(study.make(1), task, recipe, 1)
     first = task.loss(loop.model, 0).item()
@@ -146,12 +148,9 @@ def test_the_study_reads_what_it_was_shown():
     assert task.loss(loop.model.eval(), 0).item() < first / 2
 
 
-def test_the_exam_covers_every_kind_of_scene(monkeypatch):
-    from ocrkit.papers.recognition import crnn
-
-    monkeypatch.setattr(crnn, "_TEST", 6)
-    monkeypatch.setattr(crnn, "_HARD", 4)
+def test_it_is_tested_on_every_kind_of_scene(monkeypatch):
+    monkeypatch.setattr(word_readers, "TEST_IMAGES", {"as trained": 6, "other scenes": 4})
     model = STUDIES["crnn"].make(1).eval()
-    marks = exam(model)
-    assert list(marks) == ["accuracy", "cer", "rotated", "curved"]
-    assert isinstance(read_one(model, 7), str)
+    assert list(STUDIES["crnn"].test(model)) == ["accuracy", "cer", "rotated", "curved"]
+    (text,) = STUDIES["crnn"].one(model, 7)
+    assert isinstance(text, str)

@@ -9,24 +9,22 @@ from torch import nn
 from ocrkit.data.cache import to_input
 from ocrkit.models.features import vgg
 from ocrkit.papers.recognition import fan
-from ocrkit.papers.recognition.attention import Looks
+from ocrkit.papers.recognition.attention import AttentionOutput
 from ocrkit.papers.recognition.fan import (
+    BACKGROUND,
     FAN,
     STUDIES,
     Focusing,
-    drift,
-    hard_words,
-    padded,
-    patch_points,
-)
-from ocrkit.papers.recognition.focus import (
-    BACKGROUND,
     attention_centres,
     crop,
+    drift,
+    hard_words,
     labels_at,
+    padded,
+    patch_points,
     receptive_centres,
 )
-from ocrkit.papers.recognition.word_readers import RECIPE, labels
+from ocrkit.papers.recognition.word_readers import RECIPE, attention_labels
 from ocrkit.training.losses import attention_loss
 
 
@@ -127,7 +125,7 @@ def test_the_loss_pulls_the_centre_to_the_glyph(start):
     local = torch.zeros(1, 10, 8, 24)
     local[:, 5], local[:, 0] = 10 * there.unflatten(1, (8, 24)), 5.0
     x = torch.tensor(start, requires_grad=True)
-    looks = Looks(*3 * [torch.zeros(1, 5, 3)])
+    looks = AttentionOutput(*3 * [torch.zeros(1, 5, 3)])
     for _ in range(60):
         centres = torch.stack([x, torch.tensor(16.0)]).expand(1, 5, 2)
         loss = fan.focus_loss(model, (looks, centres, local), ids, glyph)
@@ -145,7 +143,7 @@ def test_only_characters_count_in_the_loss():
     model = FAN(10, focusing=True)
     torch.manual_seed(3)
     images, quads = torch.randn(2, 1, 32, 96), torch.tensor([[square(20, 8, 16)] * 4] * 2)
-    looked = model.look(images, torch.tensor([[0, 4, 5, 6, 7, 1]] * 2))
+    looked = model.attend(images, torch.tensor([[0, 4, 5, 6, 7, 1]] * 2))
     one = fan.focus_loss(model, looked, torch.tensor([[4, 1, 0, 0]] * 2), quads)
     quads[:, 1:] = 99.0
     assert fan.focus_loss(model, looked, torch.tensor([[4, 1, 0, 0]] * 2), quads) == one
@@ -159,7 +157,7 @@ def test_looking_is_reading():
     model = FAN(10, focusing=False).eval()
     images = torch.randn(2, 1, 32, 96)
     ids = torch.tensor([[0, 4, 5, 6, 7], [0, 3, 2, 1, 0]])
-    torch.testing.assert_close(model.look(images, ids)[0].logits, model(images, ids))
+    torch.testing.assert_close(model.attend(images, ids)[0].logits, model(images, ids))
     assert model.focus is None
 
 
@@ -186,11 +184,11 @@ def test_hard_words_are_kept_and_longer_sets_begin_alike():
 
 def test_both_studies_learn_from_the_same_batch_until_focusing_begins():
     task = Focusing(1, RECIPE, images=32)
-    assert (task.begin, RECIPE.steps) == (900, 3000)
+    assert (task.focus_start, RECIPE.steps) == (900, 3000)
     plain, focusing = (STUDIES[name].make(1) for name in ("fan-plain", "fan"))
     for step, same in ((0, True), (899, True), (900, False)):
         (rows,) = task.batches.indices(step)
-        ids, _ = labels().encode([task.words.texts[row] for row in rows])
+        ids, _ = attention_labels().encode([task.words.texts[row] for row in rows])
         images = to_input(task.words.images[rows])
         alone = task.loss(plain, step)
         torch.testing.assert_close(alone, attention_loss(plain(images, ids), ids))

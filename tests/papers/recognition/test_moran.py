@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ocrkit.papers.recognition.bent_words import READ, SEEN, words
+from ocrkit.papers.recognition.bent_words import IMAGE_SIZE, READER_SIZE, words
 from ocrkit.papers.recognition.moran import MORN, STUDIES, Curriculum, identity_grid, rectify
 from ocrkit.papers.recognition.word_readers import RECIPE
 
@@ -20,14 +20,14 @@ def task() -> Curriculum:
 
 
 def images(count: int) -> torch.Tensor:
-    return torch.rand(count, 1, *SEEN, generator=torch.manual_seed(0)) * 2 - 1
+    return torch.rand(count, 1, *IMAGE_SIZE, generator=torch.manual_seed(0)) * 2 - 1
 
 
 def test_no_offset_gives_the_image_back():
     some = images(2)
-    torch.testing.assert_close(rectify(some, torch.zeros(2, 2, 3, 5), SEEN), some)
+    torch.testing.assert_close(rectify(some, torch.zeros(2, 2, 3, 5), IMAGE_SIZE), some)
     # 64 rows read as 32: each stands between two.
-    squeezed = rectify(some, torch.zeros(2, 2, 3, 5), READ)[:, 0]
+    squeezed = rectify(some, torch.zeros(2, 2, 3, 5), READER_SIZE)[:, 0]
     torch.testing.assert_close(squeezed, some[:, 0].unflatten(1, (32, 2)).mean(2))
 
 
@@ -41,21 +41,23 @@ def test_identity_grid_holds_pixel_centres():
 def test_rectify_agrees_with_opencv():
     """The slow way: offsets spread corner to corner, then each pixel fetched."""
     rng = np.random.default_rng(1)
-    picture = rng.uniform(-1, 1, SEEN).astype(np.float32)
+    picture = rng.uniform(-1, 1, IMAGE_SIZE).astype(np.float32)
     offsets = rng.uniform(-0.2, 0.2, (2, 7, 11)).astype(np.float32)
-    rows, columns = READ
+    rows, columns = READER_SIZE
     place = np.meshgrid(np.linspace(0, 10, columns), np.linspace(0, 6, rows))
     fine = [cv2.remap(o, *(p.astype(np.float32) for p in place), cv2.INTER_LINEAR) for o in offsets]
     x = (np.arange(columns) + 0.5) / columns + fine[0] / 2
     y = (np.arange(rows)[:, None] + 0.5) / rows + fine[1] / 2
     expected = cv2.remap(
         picture,
-        (x * SEEN[1] - 0.5).astype(np.float32),
-        (y * SEEN[0] - 0.5).astype(np.float32),
+        (x * IMAGE_SIZE[1] - 0.5).astype(np.float32),
+        (y * IMAGE_SIZE[0] - 0.5).astype(np.float32),
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    found = rectify(torch.from_numpy(picture)[None, None], torch.from_numpy(offsets)[None], READ)
+    found = rectify(
+        torch.from_numpy(picture)[None, None], torch.from_numpy(offsets)[None], READER_SIZE
+    )
     # OpenCV rounds places to 1/32 of a pixel.
     assert np.abs(found[0, 0].numpy() - expected).mean() < 0.02
 
@@ -70,8 +72,8 @@ def test_gradients_of_the_sampling():
 def test_an_offset_moves_what_is_read():
     some = images(1)
     down = torch.zeros(1, 2, 7, 11)
-    down[:, 1] = 2 * 3 / SEEN[0]  # three rows
-    moved = rectify(some, down, SEEN)
+    down[:, 1] = 2 * 3 / IMAGE_SIZE[0]  # three rows
+    moved = rectify(some, down, IMAGE_SIZE)
     torch.testing.assert_close(moved[:, :, :-3], some[:, :, 3:])
     torch.testing.assert_close(moved[:, :, -2], some[:, :, -1])  # the border goes on
 
@@ -84,7 +86,7 @@ def test_morn_moves_nothing_at_first():
     models = {name: study.make(1).eval() for name, study in STUDIES.items()}
     straight = [model.straight(images(2)) for model in models.values()]
     torch.testing.assert_close(*straight)
-    assert straight[0].shape == (2, 1, *READ)
+    assert straight[0].shape == (2, 1, *READER_SIZE)
 
 
 def test_left_and_right_cost_the_same():
@@ -125,17 +127,17 @@ def test_the_plain_reader_learns_all_the_time_from_the_same_images(task):
     task.loss(model, 8).backward()
     assert model.morn is None
     assert all(p.grad is not None for p in model.reader.parameters())
-    own, other = Curriculum(1, QUICK, images=32).lessons, task.lessons
+    own, other = Curriculum(1, QUICK, images=32).batches, task.batches
     for step in (0, 7, 8, 39):
         assert own[step].texts == other[step].texts
         np.testing.assert_array_equal(own[step].pixels, other[step].pixels)
 
 
 def test_upright_words_come_before_bent_ones(task):
-    lessons = task.lessons
-    assert lessons[7].texts == lessons.upright.texts(7)
-    assert lessons[8].texts == lessons.bent.texts(8)
-    assert set(lessons[8].texts) <= set(words("train", "bent", 32).texts)
+    batches = task.batches
+    assert batches[7].texts == batches.upright.texts(7)
+    assert batches[8].texts == batches.bent.texts(8)
+    assert set(batches[8].texts) <= set(words("train", "bent", 32).texts)
 
 
 def test_a_toy_is_learnt_in_a_few_steps(task, fall):

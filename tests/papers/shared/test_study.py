@@ -2,22 +2,23 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from ocrkit.files import read_json
 from ocrkit.papers.shared import study as module
 from ocrkit.papers.shared.study import (
-    PAPERS,
     Study,
+    all_studies,
     curves,
     each_seed,
     find_study,
     rows,
     run_study,
-    studies_of,
     trained,
 )
 from ocrkit.training import Loop, Recipe
@@ -39,15 +40,10 @@ class Doubling:
         return {"slope": model.weight.item()}
 
 
-def make(seed: int) -> nn.Module:
-    torch.manual_seed(seed)
-    return nn.Linear(1, 1)
-
-
 TOY = Study(
     "toy",
     RECIPE,
-    make,
+    partial(nn.Linear, 1, 1),
     Doubling,
     test=lambda model: {"slope": model.weight.item()},
     one=lambda model, number: model(torch.tensor([[float(number)]])),
@@ -126,19 +122,38 @@ def test_the_command_lists_every_study_and_each_can_be_found(ocrkit):
     code, printed, _ = ocrkit("papers")
     assert code == 0
     listed = printed.split()
-    assert listed == [name for paper in PAPERS for name in studies_of(paper)] + ["tesseract"]
-    assert {"fan-plain", "moran-plain", "craft-weak", *PAPERS} <= {*listed}
-    assert all(find_study(name).name == name for name in listed[:-1])
+    assert listed == list(all_studies())
+    assert {"fan", "fan-plain", "moran-plain", "craft-weak", "textspotter"} <= {*listed}
+    assert all(find_study(name).name == name for name in listed)
+
+
+KEPT = sorted((Path(__file__).resolve().parents[3] / "data" / "results" / "papers").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_every_committed_run_fits_its_study(path):
+    row = read_json(path)
+    study = find_study(row["study"])
+    assert run_study(study, row["seed"], path.parent) == row  # same recipe: it is not trained again
+    model = trained(study, path.parent, row["seed"])
+    assert sum(p.numel() for p in model.parameters()) == row["params"]
+
+
+def test_weights_kept_under_an_older_name_are_those_of_the_layer():
+    path = KEPT[0].parent / "moran-s1.safetensors"
+    kept = load_file(path)["reader.head.glance.weight"]
+    layer = trained(find_study("moran"), path.parent).reader.head.output_context
+    assert torch.equal(layer.weight, kept.float())
 
 
 def test_bad_input_is_said(tmp_path, refused):
-    with refused("no paper 'nothing': choose one of textboxes"):
+    with refused("no study 'nothing-else': choose one of textboxes"):
         find_study("nothing-else")
     with refused("toy-s1.safetensors is missing: train it with `ocrkit papers toy`"):
         trained(TOY, tmp_path)
     run_study(TOY, 1, tmp_path)
     with refused("does not fit the model"):
-        trained(replace(TOY, make=lambda seed: nn.Linear(3, 1)), tmp_path)
+        trained(replace(TOY, model=lambda: nn.Linear(3, 1)), tmp_path)
     (tmp_path / "stray.json").write_text("{}", encoding="utf-8")
     with refused("stray.json is not a run of a study"):
         rows(tmp_path)

@@ -7,13 +7,12 @@ import pytest
 
 from ocrkit.papers.shared.scene_sets import scene_set, vocabulary
 from ocrkit.papers.spotting.engines import (
-    Exam,
+    LineSet,
     line_scores,
     printed_page,
     scene_scores,
     sentences,
     turned_sentences,
-    unseen_words,
 )
 
 
@@ -24,7 +23,7 @@ def test_exams_are_drawn_from_their_seed():
     assert all(image.shape[0] == 64 and image.dtype == np.uint8 for image in exam.images)
     assert sentences("skew", 3, seed=1).texts != exam.texts
     assert sentences("skew", 2).texts == exam.texts[:2]
-    assert {*unseen_words("blur", 20).texts} <= {*vocabulary().words["test"]}
+    assert {*sentences("blur", 20, words=1, part="test").texts} <= {*vocabulary().words["test"]}
 
 
 def test_a_face_can_be_chosen_and_says_the_same():
@@ -47,7 +46,7 @@ def test_turned_letters_keep_their_size():
 
 
 def test_lines_are_scored_with_and_without_their_spaces():
-    exam = Exam((), ("가나 다라", "마바 사", "아자 차"))
+    exam = LineSet((), ("가나 다라", "마바 사", "아자 차"))
     scores = line_scores(["가나\n다라", "마 바사", ""], exam)
     assert scores["accuracy"] == pytest.approx(200 / 3)
     assert scores["with_spaces"] == 50

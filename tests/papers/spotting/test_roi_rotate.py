@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ocrkit.papers.shared.quads import crop, from_boxes
-from ocrkit.papers.spotting.roi_rotate import affine_matrices, roi_rotate
+from ocrkit.papers.spotting.fots import affine_matrices, roi_rotate
 
 BOXES = [
     (30.0, 20.0, 30.0, 10.0, 0.0),

@@ -8,15 +8,19 @@ from torch import Tensor, nn
 from ocrkit.papers.detection.east import EastMaps, east_targets
 from ocrkit.papers.shared.quads import iou_matrix, to_boxes
 from ocrkit.papers.shared.scene_sets import SceneSet
+from ocrkit.papers.shared.study import find_study
 from ocrkit.papers.spotting import spotter
 from ocrkit.papers.spotting.spotter import (
+    UNFAMILIAR,
     CropEncoder,
+    jitter,
     read_true,
     shared_map,
     spot,
     spotting_loss,
     spotting_scenes,
-    unsteady,
+    train_briefly,
+    unfamiliar_scores,
 )
 
 
@@ -97,9 +101,9 @@ def test_true_quads_are_read_one_after_the_other():
     assert read_true(Knowing(), scenes) == scenes.texts
 
 
-def test_unsteady_boxes_stay_close():
+def test_jittered_boxes_stay_close():
     quads = np.concatenate(spotting_scenes("train", "rotated").quads)
-    moved = unsteady(quads, np.random.default_rng(1))
+    moved = jitter(quads, np.random.default_rng(1))
     overlap = np.diag(iou_matrix(quads, moved))
     assert (overlap > 0.6).all()
     assert (overlap < 1).all()
@@ -124,3 +128,26 @@ def test_the_loss_adds_finding_and_reading():
     rng = np.random.default_rng(0)
     loss = spotting_loss(Reading(), scenes.images.copy(), scenes.words, rng)
     assert loss.item() == pytest.approx(7, abs=0.01)
+
+
+def test_a_model_of_a_few_steps_has_a_curve():
+    model, curve = train_briefly(find_study("fots"))
+    assert not model.training
+    assert curve["step"].tolist() == [1, 2, 3]
+    assert set(curve["study"]) == {"fots"}
+    assert curve["f1"].between(0, 100).all()
+
+
+def test_unfamiliar_scenes_are_tried_with_every_model(monkeypatch):
+    shown = []
+
+    def score(model, scenes):
+        shown.append((model, scenes))
+        return {"f1": 50.0}
+
+    monkeypatch.setattr(spotter, "scores", score)
+    table = unfamiliar_scores({1: "a model", 2: "another"}, 3)
+    assert table["scenes"].tolist() == [name for name in UNFAMILIAR for _ in range(2)]
+    assert table["seed"].tolist() == [1, 2] * len(UNFAMILIAR)
+    assert [(m, len(scenes)) for m, scenes in shown] == [("a model", 3), ("another", 3)] * 4
+    assert len({scenes.images.tobytes() for _, scenes in shown}) == len(UNFAMILIAR)

@@ -1,18 +1,13 @@
 """Tesseract's answers are understood; where the program is installed, it is run too."""
 
 import shutil
+import sys
 
 import numpy as np
 import pytest
 
 from ocrkit.papers.spotting import tesseract
-from ocrkit.papers.spotting.tesseract import (
-    find_tesseract,
-    installed,
-    languages,
-    parse,
-    read_images,
-)
+from ocrkit.papers.spotting.tesseract import installed, parse, read_images
 from ocrkit.synth.fonts import find_fonts
 from ocrkit.synth.kinds import Background
 
@@ -49,39 +44,42 @@ TABLE = "\n".join(
 
 def test_pieces_are_put_together_as_the_text_has_its_spaces():
     page, empty = parse(TABLE, '전세방 사절\n"\n\f \n\f', 2)
-    assert [(w.text, w.confidence) for w in page.words] == [
-        ("전세방", 91.5),
-        ("사절", 96.0),
-        ('"', 50.0),
-    ]
-    assert page.words[0].quad.tolist() == [[10, 10], [72, 10], [72, 30], [10, 30]]
-    assert [text for text, _ in page.pieces] == ["전", "세방", "사절", '"']
-    assert {name: len(quads) for name, quads in page.areas.items()} == {
-        "block": 1,
-        "paragraph": 1,
-        "line": 2,
-    }
+    assert page.words == ("전세방", "사절", '"')
+    assert page.quads[0].tolist() == [[10, 10], [72, 10], [72, 30], [10, 30]]
+    found = {name: len(quads) for name, quads in page.areas.items()}
+    assert found == {"block": 1, "paragraph": 1, "line": 2, "piece": 4}
     assert empty.words == ()
+    assert empty.quads.shape == (0, 4, 2)
 
 
 def test_quads_come_back_in_the_pixels_of_the_image_given():
     page = parse(TABLE, '전세방 사절\n"\n\f', 1, scale=2)[0]
-    assert page.words[1].quad.tolist() == [[40, 5], [65, 5], [65, 15], [40, 15]]
+    assert page.quads[1].tolist() == [[40, 5], [65, 5], [65, 15], [40, 15]]
     assert page.areas["block"][0].tolist() == [[5, 5], [65, 5], [65, 25], [5, 25]]
 
 
 @pytest.mark.parametrize("text", ["다른 말\n\f", "전세방 사절\n\f", "\f", ""])
 def test_where_text_and_table_disagree_the_pieces_stand(text):
     words = parse(TABLE, text, 1)[0].words
-    assert "".join(w.text for w in words) == '전세방사절"'
+    assert words == ("전", "세방", "사절", '"') if text[:1] != "전" else ("전세방", "사절", '"')
+
+
+def test_a_number_is_read_as_it_is_written():
+    table = "\n".join([HEAD, row(5, 1, (1, 1, 1, 1), (0, 0, 9, 9), 95.0, "007")])
+    assert parse(table, "007\n\f", 1)[0].words == ("007",)
 
 
 def test_a_missing_program_is_said(monkeypatch, refused):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert not installed()
-    with refused("tesseract is not installed: install it: apt-get install tesseract-ocr"):
-        find_tesseract()
-    with refused("tesseract is not installed"):
+    with refused("program tesseract is not installed: install it: apt-get install tesseract-ocr"):
+        read_images([np.zeros((8, 8), np.uint8)])
+
+
+def test_a_missing_package_is_said(monkeypatch, refused):
+    monkeypatch.setitem(sys.modules, "pytesseract", None)
+    assert not installed()
+    with refused("package pytesseract is not installed: install it: .* pip install pytesseract"):
         read_images([np.zeros((8, 8), np.uint8)])
 
 
@@ -92,7 +90,6 @@ def test_an_unknown_mode_is_refused(refused):
 
 @needs_tesseract
 def test_a_missing_language_is_said(refused):
-    assert "kor" in languages()
     with refused("no data for xxx: install it"):
         read_images([np.zeros((8, 8), np.uint8)], language="kor+xxx")
 
@@ -106,11 +103,9 @@ def test_it_reads_korean_and_blank_pages_in_one_call():
     first, none, last = read_images([drawn[0], blank, drawn[1]], "block")
     assert (first.text, last.text) == ("우리 학교", "사람 시간")
     assert none.text.strip() == ""
-    assert [w.text for w in first.words] == ["우리", "학교"]
-    width, height = drawn[0].shape[::-1]
-    for word in first.words:
-        assert (word.quad >= 0).all()
-        assert (word.quad <= (width, height)).all()
+    assert first.words == ("우리", "학교")
+    assert (first.quads >= 0).all()
+    assert (first.quads <= drawn[0].shape[::-1]).all()
     assert read_images([], "page") == []
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ocrkit.papers.shared.quads import crop, from_boxes
-from ocrkit.papers.spotting.roi_rotate import roi_rotate
-from ocrkit.papers.spotting.text_alignment import align_text, columns_of, grid_points
+from ocrkit.papers.spotting.fots import roi_rotate
+from ocrkit.papers.spotting.textspotter import align_text, columns_of, grid_points
 
 TURNED = from_boxes(np.array([31.3, 24.1, 32.0, 12.0, 0.6]))
 SKEWED = np.array([[10.0, 12.0], [50.0, 6.0], [54.0, 20.0], [14.0, 26.0]])

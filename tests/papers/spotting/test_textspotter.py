@@ -11,16 +11,15 @@ import torch
 from ocrkit.labels import charset_of
 from ocrkit.papers.shared.scene_sets import vocabulary
 from ocrkit.papers.shared.study import find_study
-from ocrkit.papers.spotting import textspotter
 from ocrkit.papers.spotting.spotter import spotting_loss, spotting_scenes
 from ocrkit.papers.spotting.textspotter import (
     FRAMES,
-    LONGEST,
+    MAX_LENGTH,
     TextSpotter,
-    aim,
     alignment_loss,
     columns,
     cover,
+    read_with_attention,
 )
 
 SMALL = {"channels": (4, 8, 8, 8, 8), "shared": 8}
@@ -31,10 +30,10 @@ def test_shapes():
     model = TextSpotter("가나다", **SMALL)
     features, _ = model(torch.zeros(2, 1, 64, 96))
     quads = [torch.zeros(0, 4, 2), torch.tensor([[[4.0, 4], [44, 4], [44, 24], [4, 24]]])]
-    looks = model.look(features, quads)
-    assert looks.logits.shape == (1, LONGEST + 1, 5)
-    assert looks.alpha.shape == (1, LONGEST + 1, FRAMES)
-    assert torch.allclose(looks.alpha.sum(2), torch.ones(1, LONGEST + 1))
+    output = model.attend(features, quads)
+    assert output.logits.shape == (1, MAX_LENGTH + 1, 5)
+    assert output.alpha.shape == (1, MAX_LENGTH + 1, FRAMES)
+    assert torch.allclose(output.alpha.sum(2), torch.ones(1, MAX_LENGTH + 1))
     assert len(model.read(features, quads)) == 1
 
 
@@ -68,26 +67,13 @@ def test_the_characters_of_a_scene_lie_one_after_the_other():
         assert FRAMES - 2 <= span.max() <= FRAMES
 
 
-def test_how_well_attention_hits(monkeypatch):
+def test_attention_comes_with_where_it_should_lie():
     scenes = spotting_scenes("train", "rotated")
-    model = TextSpotter(vocabulary().charset, **SMALL)
-    model.eval()
-    spread, off = aim(model, scenes)  # untrained: nearly even over the frames
-    assert 5 < spread < 90
-    assert off > 0
-
-    def knowing(model, scenes, number):
-        spans = columns(scenes.words[number : number + 1], [torch.from_numpy(scenes.quads[number])])
-        alpha = torch.zeros(len(spans), LONGEST + 1, FRAMES)
-        for row, span in zip(alpha, spans, strict=True):
-            masks = cover(*span.unbind(1), FRAMES)
-            row[: len(span)] = masks / masks.sum(1, keepdim=True)
-        return alpha, [], spans
-
-    monkeypatch.setattr(textspotter, "looks_at", knowing)
-    on, off = aim(model, scenes)
-    assert on > 90  # a frame at an edge is another's in part
-    assert off < 0.05
+    model = TextSpotter(vocabulary().charset, **SMALL).eval()
+    alpha, texts, spans = read_with_attention(model, scenes, 0)
+    assert alpha.shape == (len(scenes.texts[0]), MAX_LENGTH + 1, FRAMES)
+    assert len(texts) == len(spans) == len(scenes.texts[0])
+    assert [len(span) for span in spans] == [len(text) for text in scenes.texts[0]]
 
 
 def test_the_alignment_loss_teaches_where_to_look():
