@@ -1,4 +1,4 @@
-"""Writing so that an interruption leaves the old file or the new one, never half of one."""
+"""Files: written so that an interruption leaves the old or the new, and checked when read."""
 
 import contextlib
 import glob
@@ -6,11 +6,16 @@ import json
 import os
 import platform
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from ocrkit.errors import OcrkitError
+from ocrkit.schemas import Shape
 
 
 @contextlib.contextmanager
@@ -124,20 +129,75 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def to_json(value: object) -> str:
+    """A value as readable JSON; names that are not Unicode (of files, on Linux) are escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=1)
+    return text + "\n"
+
+
 def write_json(path: str | Path, value: object) -> None:
     """Write a value as readable JSON, at once."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    write_text(path, to_json(value))
 
 
-def read_json(path: str | Path) -> dict:
-    """Read a JSON object.
+def read_file(path: str | Path, most: int = 2**30) -> bytes:
+    """The bytes of an ordinary file.
+
+    Args:
+        most: refuse larger files, which cannot be what was meant.
 
     Raises:
-        OcrkitError: the file is missing or is not JSON.
+        OcrkitError: it is missing, cannot be read, is too large, or is no ordinary file: a folder,
+            or a device or a pipe, which may never end.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        status = Path(path).stat()
+        if not stat.S_ISREG(status.st_mode):
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or a pipe"
+            raise OcrkitError(f"{path} is {what}: give an ordinary file")
+        if status.st_size > most:
+            raise OcrkitError(f"{path} has {status.st_size:,} bytes: {most:,} at most can be right")
+        return Path(path).read_bytes()
     except FileNotFoundError:
         raise OcrkitError(f"{path} is missing") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise OcrkitError(f"{path} is broken ({error}): make it again") from None
+    except OSError as error:
+        raise OcrkitError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def read_json(path: str | Path, shape: type[Shape] = Shape) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        shape: one of `ocrkit.schemas`: what the object must hold.
+
+    Raises:
+        OcrkitError: the file is missing, is not JSON, or is of another shape; names the field.
+    """
+    text = read_file(path)
+    try:
+        value = json.loads(text)
+    # Also a number of 5,000 digits (ValueError) and brackets within brackets without end.
+    except (ValueError, RecursionError) as error:
+        said = " ".join(str(error).split())
+        raise OcrkitError(f"{path} is broken ({said}): make it again") from None
+    return check_shape(value, shape, path)
+
+
+def check_shape(value: Any, shape: type[Shape], path: str | Path) -> dict[str, Any]:
+    """A value read from a file, as it is, if it has the shape.
+
+    Raises:
+        OcrkitError: it has not; names the file and the field.
+    """
+    try:
+        shape.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "the whole file"
+        said = first["msg"].removeprefix("Input ").split(" or instance of")[0]
+        raise OcrkitError(f"{path} is of another shape: {field}: {said}; make it again") from None
+    return value

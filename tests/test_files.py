@@ -3,6 +3,7 @@
 import errno
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrkit.files import atomic_file, atomic_folder, read_json, write_json, write_text
+from ocrkit import schemas
+from ocrkit.files import (
+    atomic_file,
+    atomic_folder,
+    read_file,
+    read_json,
+    write_json,
+    write_text,
+)
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -163,7 +172,10 @@ def test_json_keeps_hangul_readable(tmp_path):
     assert "한글" in (tmp_path / "a.json").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("content", [b"", b'{"a": 1', b"\xff\xfe\x00", b"not json"])
+BROKEN = [b"", b'{"a": 1', b"\xff\xfe\x00", b"not json", b"[" * 100_000, b'{"a": ' + b"9" * 5000]
+
+
+@pytest.mark.parametrize("content", BROKEN)
 def test_broken_json(tmp_path, content, refused):
     (tmp_path / "a.json").write_bytes(content)
     with refused(r"a\.json is broken"):
@@ -173,6 +185,59 @@ def test_broken_json(tmp_path, content, refused):
 def test_missing_json(tmp_path, refused):
     with refused(r"a\.json is missing"):
         read_json(tmp_path / "a.json")
+
+
+SHAPES = [
+    (b"null", schemas.Shape, "the whole file: should be a valid dictionary"),
+    (b"[]", schemas.OwnRun, "the whole file: should be a valid dictionary"),
+    (b"{}", schemas.Experiment, "preset: Field required"),
+    (b'{"preset": [], "dataset": "f"}', schemas.Experiment, "preset: should be a valid dict"),
+    (b'{"model": "m", "seed": 1, "status": "ok", "history": [1]}', schemas.Row, "history.0: "),
+    (b'{"model": "m", "seed": "1", "status": "ok"}', schemas.Row, "seed: should be a valid int"),
+    (b'{"model": "m", "seed": 1, "status": "done"}', schemas.Row, "status: should be 'ok' or"),
+    (b'{"stamp": 1, "bytes": 1, "broken": []}', schemas.PixelsNote, "stamp: "),
+    (b'{"fingerprint": 7}', schemas.Manifest, "fingerprint: should be a valid string"),
+    (b'{"charset": "a", "fingerprint": "f", "sets": ["a"]}', schemas.DataNote, "sets: "),
+    (b'{"study": "craft", "seed": 1, "recipe": {}}', schemas.StudyRow, "history: Field required"),
+]
+
+
+@pytest.mark.parametrize(("content", "shape", "said"), SHAPES)
+def test_json_of_another_shape_names_the_file_and_the_field(
+    tmp_path, content, shape, said, refused
+):
+    (tmp_path / "a.json").write_bytes(content)
+    with refused(rf"a\.json is of another shape: {re.escape(said)}"):
+        read_json(tmp_path / "a.json", shape)
+
+
+def test_keys_that_no_schema_names_are_kept(tmp_path):
+    write_json(tmp_path / "a.json", {"count": 3, "refused": [["a.png", "no image"]]})
+    assert read_json(tmp_path / "a.json", schemas.Manifest)["refused"] == [["a.png", "no image"]]
+
+
+def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path, refused):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "big").write_bytes(b"12345")
+    with refused("pipe is a device or a pipe"):
+        read_file(tmp_path / "pipe")
+    with refused("/dev/zero is a device or a pipe"):
+        read_file("/dev/zero")
+    with refused("is a folder"):
+        read_file(tmp_path)
+    with refused("loop: Too many levels of symbolic links"):
+        read_file(tmp_path / "loop")
+    with refused("File name too long"):
+        read_file(tmp_path / ("a" * 3000))
+    with refused("has 5 bytes: 4 at most"):
+        read_file(tmp_path / "big", most=4)
+
+
+def test_a_name_that_is_not_unicode_can_be_written_down(tmp_path):
+    name = b"out\xb0\xa1".decode("utf-8", "surrogateescape")
+    write_json(tmp_path / "a.json", {"set": name, "text": "한글"})
+    assert read_json(tmp_path / "a.json") == {"set": name, "text": "한글"}
 
 
 def dead_process() -> int:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrkit.hangul import to_jamo
-from ocrkit.metrics import bootstrap_interval, norm_ed_icdar, score
+from ocrkit.metrics import accuracy_interval, norm_ed_icdar, score
 
 TEXT = st.text(alphabet="가나다각", max_size=6)
 PAIRS = st.lists(st.tuples(TEXT, TEXT.filter(bool)), min_size=1, max_size=8)
@@ -119,23 +119,28 @@ def test_two_empty_texts_agree():
     assert norm_ed_icdar("", "") == 1
 
 
-@given(st.lists(st.booleans(), min_size=1, max_size=300), st.integers(0, 5))
-def test_the_interval_contains_the_accuracy(correct, seed):
-    low, high = bootstrap_interval(correct, seed=seed)
-    accuracy = 100 * sum(correct) / len(correct)
-    assert 0 <= low <= accuracy + 1e-9
-    assert accuracy - 1e-9 <= high <= 100
-    assert (low, high) == bootstrap_interval(correct, seed=seed)
-    wide = bootstrap_interval(correct, confidence=0.99, seed=seed)
-    assert wide[0] <= low <= high <= wide[1]
+@given(st.integers(0, 300), st.integers(1, 300))
+def test_the_interval_contains_the_accuracy_and_has_a_width(right, images):
+    right = min(right, images)
+    low, high = accuracy_interval(right, images)
+    assert 0 <= low <= 100 * right / images <= high <= 100
+    assert high - low > 0.9
+    wide = accuracy_interval(right, images, confidence=0.99)
+    assert wide[0] <= low < high <= wide[1]
 
 
-def test_the_interval_is_as_wide_as_the_binomial_says():
-    # 1,000 images, half right: 1.96 standard deviations are 3.1 points.
-    low, high = bootstrap_interval([True, False] * 500)
-    assert 50 - low == pytest.approx(3.1, abs=0.4)
-    assert high - 50 == pytest.approx(3.1, abs=0.4)
-    assert bootstrap_interval([True] * 20) == (100, 100)
+# scipy.stats.binomtest(right, images).proportion_ci(method="wilson")
+@pytest.mark.parametrize(
+    ("right", "images", "low", "high"),
+    [
+        (0, 10, 0, 27.7533),
+        (3, 3, 43.8503, 100),
+        (1, 2, 9.4531, 90.5469),
+        (500, 1000, 46.907, 53.093),
+    ],
+)
+def test_wilsons_interval(right, images, low, high):
+    assert accuracy_interval(right, images) == pytest.approx((low, high), abs=1e-3)
 
 
 def test_what_cannot_be_scored(refused):
@@ -145,5 +150,6 @@ def test_what_cannot_be_scored(refused):
         score([], [])
     with refused("label 1 is empty"):
         score(["가", "나"], ["가", " "])
-    with refused("no images"):
-        bootstrap_interval([])
+    for right, images in ((0, 0), (4, 3), (-1, 3)):
+        with refused(f"no interval for {right} right ones of {images}"):
+            accuracy_interval(right, images)

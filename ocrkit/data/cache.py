@@ -20,6 +20,7 @@ from ocrkit.data.pictures import decode, to_grey
 from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file, read_json, write_json
+from ocrkit.schemas import PixelsNote
 from ocrkit.synth.generate import Sample
 
 
@@ -99,7 +100,7 @@ def load_pixels(images: ImageSet, width: int, height: int = 32, pad: bool = Fals
             if not _is_read_only(error):
                 raise
             return Pixels(rows, _texts(images, broken), broken)
-    broken = [(int(i), str(reason)) for i, reason in read_json(about)["broken"]]
+    broken = [(int(i), str(reason)) for i, reason in read_json(about, PixelsNote)["broken"]]
     return Pixels(np.load(array, mmap_mode="r"), _texts(images, broken), broken)
 
 
@@ -121,9 +122,9 @@ def _stamp(images: ImageSet) -> list[int]:
 
 def _is_current(array: Path, about: Path, stamp: list[int]) -> bool:
     try:
-        note = read_json(about)
+        note = read_json(about, PixelsNote)
         return note["stamp"] == stamp and array.stat().st_size == note["bytes"]
-    except (OcrkitError, OSError, KeyError):
+    except (OcrkitError, OSError):
         return False
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from ocrkit.data.pictures import decode
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_folder, read_json, write_json
+from ocrkit.schemas import Manifest
 
 _COMMIT_EVERY = 2000
 
@@ -213,7 +214,7 @@ class ImageSet:
     def manifest(self) -> dict:
         """What the set tells of itself; {} for sets made elsewhere."""
         path = self.path / "manifest.json"
-        return read_json(path) if path.exists() else {}
+        return read_json(path, Manifest) if path.exists() else {}
 
     def fingerprint(self) -> str:
         """16 hex digits that change when any image or label does; from the manifest if it is there.

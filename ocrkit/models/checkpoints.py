@@ -4,10 +4,10 @@ Ours are two files: NAME.safetensors (weights, nothing that can run) and NAME.js
 """
 
 import hashlib
-import json
 import pickle
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ocrkit.errors import OcrkitError
-from ocrkit.files import atomic_file
-from ocrkit.models.recognizer import Recognizer
+from ocrkit.files import atomic_file, read_file, read_json, to_json
+from ocrkit.models.recognizer import Recognizer, parse_name
+from ocrkit.models.transformation import TPS, spline_matrices
+from ocrkit.schemas import CheckpointNote
 
 FORMAT = 1
 
@@ -67,13 +69,15 @@ def save_checkpoint(
 
     charset: the characters in the order of their ids. half: store matrices and kernels in float16,
     for half the size. info: whatever JSON can hold (steps=2000).
-    Returns the path of the weights. Raises OcrkitError when the charset does not fit the model.
+    Returns the path of the weights. Raises OcrkitError when the charset does not fit the model or a
+    weight is not finite.
     """
-    _check_classes(model, charset)
+    _check_classes(model.name, model.classes, charset)
     stem = _stem(path)
-    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    state = {key: value.detach().cpu().contiguous() for key, value in _kept(model).items()}
     if half:  # not norms and biases: a running variance can be larger than float16 holds
         state = {key: value.half() if value.ndim > 1 else value for key, value in state.items()}
+    check_finite(state, stem.name)
     weights = safetensors.torch.save(state)
     described = {
         "format": FORMAT,
@@ -87,12 +91,11 @@ def save_checkpoint(
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "info": info,
     }
-    text = json.dumps(described, ensure_ascii=False, indent=1) + "\n"
     weights_file, json_file = _file(stem, ".safetensors"), _file(stem, ".json")
     # Both are whole before either is moved into place.
     with atomic_file(weights_file) as new_weights, atomic_file(json_file) as new_json:
         new_weights.write_bytes(weights)
-        new_json.write_text(text, encoding="utf-8")
+        new_json.write_text(to_json(described), encoding="utf-8")
     return weights_file
 
 
@@ -101,53 +104,53 @@ def load_checkpoint(path: str | Path) -> tuple[Recognizer, dict[str, Any]]:
 
     path: with or without .safetensors or .json. The description holds name, classes, max_length,
     image_width, image_height, width, charset and info.
-    Raises OcrkitError for missing, damaged or mismatched files.
+    Raises OcrkitError for missing, damaged or mismatched files, and weights that are not finite.
     """
     stem = _stem(path)
     weights_file, json_file = _file(stem, ".safetensors"), _file(stem, ".json")
     for file in (weights_file, json_file):
         if not file.is_file():
             raise OcrkitError(f"{file} is missing: a checkpoint is a .safetensors and a .json file")
-    try:
-        described = json.loads(json_file.read_text(encoding="utf-8"))
-        version = int(described["format"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise OcrkitError(f"{json_file} is no checkpoint description: save it again") from error
-    if version > FORMAT:
-        raise OcrkitError(f"{json_file} has format {version}, newer than {FORMAT}: update ocrkit")
-    weights = weights_file.read_bytes()
-    if hashlib.sha256(weights).hexdigest() != described.get("weights_sha256"):
+    described = read_json(json_file, CheckpointNote)
+    if described["format"] > FORMAT:
+        raise OcrkitError(
+            f"{json_file} has format {described['format']}, newer than {FORMAT}: update ocrkit"
+        )
+    weights = read_file(weights_file, most=2**34)
+    if hashlib.sha256(weights).hexdigest() != described["weights_sha256"]:
         raise OcrkitError(
             f"{weights_file} is damaged or belongs to another .json file: copy both again"
         )
+    sizes = ("classes", "max_length", "image_width", "image_height", "width")
     try:
-        model = Recognizer(
-            described["name"],
-            classes=described["classes"],
-            max_length=described["max_length"],
-            image_width=described["image_width"],
-            image_height=described["image_height"],
-            width=described["width"],
-        )
-        _check_classes(model, described["charset"])
+        _check_classes(described["name"], described["classes"], described["charset"])
+        model = Recognizer(described["name"], **{size: described[size] for size in sizes})
         model.load_state_dict(safetensors.torch.load(weights))
     except OcrkitError as error:
         raise OcrkitError(f"{json_file}: {error}") from error
-    except (KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (RuntimeError, SafetensorError) as error:
         raise OcrkitError(
             f"{json_file} does not describe the weights beside it: copy both files again"
         ) from error
+    check_finite(model.state_dict(), weights_file)
     return model.eval(), described
 
 
 def load_reference(
-    path: str | Path, name: str, *, charset: str, max_length: int = 25, image_width: int = 100
+    path: str | Path,
+    name: str,
+    *,
+    charset: str,
+    max_length: int = 25,
+    image_width: int = 100,
+    width: float = 1.0,
 ) -> Recognizer:
     """Read a .pth file of deep-text-recognition-benchmark or of the Korean fork, in eval mode.
 
     name: the model's stages, e.g. "TPS-VGG-BiLSTM-Attn"; charset: its characters in training order.
     Only weights are read: a file that would run code is refused. The TPS grid is rebuilt for
-    `image_width` (pixels; the paper's second experiment used 400).
+    `image_width` (pixels; the second experiment used 400). width: 1 unless the framework was
+    given other --output_channel and --hidden_size than 512 and 256.
     Raises OcrkitError for files that are missing, damaged, unsafe or of another model or charset.
     """
     model = Recognizer(
@@ -155,6 +158,7 @@ def load_reference(
         classes=len(charset) + (1 if name.endswith("CTC") else 2),
         max_length=max_length,
         image_width=image_width,
+        width=width,
     )
     stored = _read_weights(Path(path))
     stored = {key.removeprefix("module."): value for key, value in stored.items()}
@@ -169,7 +173,44 @@ def load_reference(
     ours = model.state_dict()
     _check_shapes(path, name, stored, {reference_name(key): ours[key] for key in ours})
     model.load_state_dict({key: stored[reference_name(key)] for key in ours})
+    check_finite(model.state_dict(), path)
     return model.eval()
+
+
+def save_reference(model: Recognizer, path: str | Path) -> Path:
+    """Write a model as a .pth file that the reference framework loads; returns the path.
+
+    Its state dict is that of the framework's DataParallel model ("module." before each name), with
+    the TPS grid that it stores. The charset is not in it: the framework is given it by --character,
+    and a width other than 1 by --output_channel and --hidden_size.
+    Raises OcrkitError for a TPS of another width, which the framework has no option for.
+    """
+    if isinstance(model.transformation, TPS) and model.width != 1:
+        raise OcrkitError(
+            f"the TPS of this model has {model.width:g} times the reference's channels, and the "
+            "reference has no option for that: train with --width 1"
+        )
+    state = {reference_name(key): value for key, value in _kept(model).items()}
+    if isinstance(model.transformation, TPS):
+        p_hat, inv_delta = spline_matrices(model.image_height, model.image_width)
+        state |= {_GRID + "inv_delta_C": inv_delta.float(), _GRID + "P_hat": p_hat.float()}
+    path = Path(path)
+    with atomic_file(path) as temporary:
+        torch.save({f"module.{k}": v.detach().cpu().clone() for k, v in state.items()}, temporary)
+    return path
+
+
+def check_finite(state: Mapping[str, Tensor], whose: str | Path) -> None:
+    """Weights that are no numbers would be read as an empty text, without any error.
+
+    Raises:
+        OcrkitError: NaN or infinity among them.
+    """
+    for key, value in state.items():
+        if not torch.isfinite(value).all():
+            raise OcrkitError(
+                f"{whose}: {key} holds NaN or infinite numbers: train it again, or copy it again"
+            )
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
@@ -213,12 +254,18 @@ def _check_shapes(
             )
 
 
-def _check_classes(model: Recognizer, charset: str) -> None:
-    special = 1 if model.prediction == "CTC" else 2
-    if len(charset) + special != model.classes:
+def _kept(model: Recognizer) -> dict[str, Tensor]:
+    """The state without the auxiliary head, which only training needs."""
+    state = model.state_dict()
+    return {key: value for key, value in state.items() if not key.startswith("auxiliary.")}
+
+
+def _check_classes(name: str, classes: int, charset: str) -> None:
+    special = 1 if parse_name(name).prediction == "CTC" else 2
+    if len(charset) + special != classes:
         raise OcrkitError(
             f"{len(charset)} characters make {len(charset) + special} classes, but the model has "
-            f"{model.classes}: give the charset it was trained with"
+            f"{classes}: give the charset it was trained with"
         )
 
 

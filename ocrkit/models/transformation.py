@@ -40,10 +40,10 @@ def pixel_centres(height: int, width: int) -> Tensor:
 
 
 def spline_matrices(height: int, width: int, count: int = FIDUCIALS) -> tuple[Tensor, Tensor]:
-    """P_hat (height * width, count + 3) and inverse(Delta) (count + 3, count), both float64.
+    """P_hat (height * width, count + 3) and inverse(Delta) (count + 3, count + 3), both float64.
 
     Sampling points are P' = P_hat inverse(Delta) [C'; 0] (eq. 2-4). The three rows of zeros below
-    C' silence the last three columns of inverse(Delta), so these are left out.
+    C' silence the last three columns of inverse(Delta).
     """
     c, p = target_fiducials(count), pixel_centres(height, width)
     # Delta = [[1, C, U(|Ci - Cj|)], [0, 0, C^T], [0, 0, 1]] with U(r) = r^2 ln r and U(0) = 0.
@@ -55,7 +55,7 @@ def spline_matrices(height: int, width: int, count: int = FIDUCIALS) -> tuple[Te
     # P_hat = [1, P, U(|Pi - Cj|)]; eps keeps the logarithm finite where a pixel meets a fiducial.
     r = (p[:, None] - c[None]).norm(dim=2)
     p_hat = torch.cat([torch.ones(len(p), 1, dtype=p.dtype), p, r**2 * torch.log(r + EPS)], dim=1)
-    return p_hat, torch.linalg.inv(delta)[:, :count]
+    return p_hat, torch.linalg.inv(delta)
 
 
 class LocalizationNetwork(nn.Module):
@@ -129,7 +129,7 @@ class TPS(nn.Module):
         # Made from the image size, so never stored in a checkpoint.
         p_hat, inv_delta = spline_matrices(height, width)
         self.register_buffer("p_hat", p_hat.float(), persistent=False)
-        self.register_buffer("inv_delta", inv_delta.float(), persistent=False)
+        self.register_buffer("inv_delta", inv_delta[:, :FIDUCIALS].float(), persistent=False)
 
     def grid(self, fiducials: Tensor) -> Tensor:
         """C' (B, 20, 2) -> sampling points P' (B, H, W, 2) for `grid_sample`."""

@@ -8,6 +8,7 @@ kept. The sampler needs no state of its own: a batch is a function of (seed, ste
 import logging
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,18 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
             os.replace(folder / LAST, folder / BEFORE)
 
 
-def load_state(folder: Path) -> dict[str, Any] | None:
-    """The newest checkpoint that can be read, or None where there is none.
+def load_state(
+    folder: Path, use: Callable[[dict[str, Any]], None] = lambda state: None
+) -> dict[str, Any] | None:
+    """The newest checkpoint that can be read and used, or None where there is none.
 
     One that is passed over is logged as a warning, which reaches the error stream as one line.
 
+    Args:
+        use: puts the state to use; raises where that cannot be done.
+
     Raises:
-        OcrkitError: there are checkpoints, and none of them can be read.
+        OcrkitError: there are checkpoints, and none of them can be used.
     """
     broken = []
     for name in (LAST, BEFORE):
@@ -52,8 +58,10 @@ def load_state(folder: Path) -> dict[str, Any] | None:
             continue
         try:
             state = _read(path)
+            use(state)
         except Exception as error:  # there is no telling how a damaged file fails
-            broken.append(f"{name}: {type(error).__name__}")
+            said = str(error) if isinstance(error, OcrkitError) else type(error).__name__
+            broken.append(f"{name}: {said}")
             continue
         if broken:
             logger.warning(

@@ -15,7 +15,9 @@ from typing import Any, Protocol
 import torch
 
 from ocrkit.errors import OcrkitError
-from ocrkit.files import atomic_file
+from ocrkit.files import atomic_file, check_shape
+from ocrkit.models.checkpoints import check_finite
+from ocrkit.schemas import TrainingState
 from ocrkit.training.checkpoint import load_state, random_state, save_state, set_random_state
 from ocrkit.training.distributed import ALONE, World, translate_distributed_errors
 from ocrkit.training.engines import make_engine
@@ -219,7 +221,7 @@ class Loop:
         if not self.folder:
             return
         # Rank 0's, sent to all: they go on from the same one, even where they share no disk.
-        state = self.world.broadcast_from_main(lambda: load_state(self.folder))
+        state = self.world.broadcast_from_main(lambda: load_state(self.folder, self._try_state))
         if state is None:
             return
         ours, theirs = self.identity, state["identity"]
@@ -229,6 +231,18 @@ class Loop:
                 f"the checkpoint in {self.folder} is of another run (other "
                 f"{', '.join(different)}): delete the folder, or choose another"
             )
+        self._set_state(state)
+
+    def _try_state(self, state: dict[str, Any]) -> None:
+        """Can this training go on from the state? Another run's is looked at no further."""
+        check_shape(state, TrainingState, "the state")
+        if state["identity"] == self.identity:
+            check_finite(state["model"], "the state")
+            if state["step"] > self.recipe.steps:
+                raise OcrkitError(f"step {state['step']} of {self.recipe.steps}")
+            self._set_state(state)
+
+    def _set_state(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.engine.optimizer.load_state_dict(state["optimizer"])
         if "engine" in state:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ocrkit.data.cache import to_input
+from ocrkit.errors import OcrkitError
 from ocrkit.training.losses import Converter, loss_of
 from ocrkit.training.precision import autocast
 
@@ -46,6 +47,9 @@ def read_all(
         model: a recogniser; put into eval mode here.
         pixels: (N, H, W) uint8.
         truth: their N texts, where a loss is wanted.
+
+    Raises:
+        OcrkitError: the model's numbers became NaN or infinite, which would read as an empty text.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -56,6 +60,8 @@ def read_all(
         images = to_input(np.array(pixels[start : start + batch_size])).to(device)
         with autocast(precision, device):
             logits = model(images)
+        if not torch.isfinite(logits).all():
+            raise OcrkitError("the model says NaN or infinite numbers: use precision fp32")
         texts += converter.decode(logits.argmax(2).cpu())
         confidence += _confidence(logits, converter.first_id == 1).tolist()
         if truth is not None:

@@ -108,7 +108,7 @@ def test_a_new_set_is_decoded_anew(tmp_path, decoded):
 
 
 @pytest.mark.parametrize("file", ["pixels-32x40.npy", "pixels-32x40.json"])
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b""])
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"[]"])
 def test_a_damaged_cache_is_made_again(tmp_path, file, damage):
     images = make(tmp_path / "s")
     first = np.array(load_pixels(images, 40).pixels)

@@ -1,15 +1,18 @@
 """Our checkpoints come back as they went; foreign and broken files end in one clear line."""
 
+import hashlib
 import json
+import math
 import pickle
 
 import pytest
 import torch
 from reference_models import formula_state, golden_json, noise_images, thin
+from safetensors.torch import load_file, save
 
 from ocrkit.errors import OcrkitError
 from ocrkit.models import Recognizer, load_checkpoint, load_reference, save_checkpoint
-from ocrkit.models.checkpoints import reference_name
+from ocrkit.models.checkpoints import reference_name, save_reference
 
 CTC_CHARSET, ATTN_CHARSET = "가나다라마바사아자", "가나다라마바사아"
 
@@ -69,6 +72,22 @@ def _no_json(stem):
     stem.with_suffix(".json").write_bytes(b"\xff{not json")
 
 
+def _deep_json(stem):
+    stem.with_suffix(".json").write_text("[" * 100_000)
+
+
+def _list_json(stem):
+    stem.with_suffix(".json").write_text("[]")
+
+
+def _nan_weights(stem):
+    state = load_file(stem.with_suffix(".safetensors"))
+    state["head.bias"][0] = math.nan
+    weights = save(state)
+    stem.with_suffix(".safetensors").write_bytes(weights)
+    _edit(weights_sha256=hashlib.sha256(weights).hexdigest())(stem)
+
+
 def _edit(**changes):
     def edit(stem):
         file = stem.with_suffix(".json")
@@ -82,16 +101,25 @@ def _edit(**changes):
     [
         (_missing_json, "is missing"),
         (_cut_weights, "damaged"),
-        (_no_json, "no checkpoint description"),
+        (_no_json, "is broken"),
         (_edit(format=99), "update ocrkit"),
-        (_edit(format=None), "no checkpoint description"),
+        (_edit(format=None), "format: should be a valid integer"),
         (_edit(name="None-VGG-None-CTX"), "did you mean"),
         (_edit(name="TPS-VGG-None-CTC"), "does not describe"),
         (_edit(width=0.25), "does not describe"),
         (_edit(charset="가나"), "classes"),
-        (_edit(charset=None), "does not describe"),
-        (_edit(classes="many"), "does not describe"),
+        (_edit(charset=None), "charset: should be a valid string"),
+        (_edit(classes="many"), "classes: should be a valid integer"),
         (_edit(weights_sha256="0"), "damaged or belongs to another"),
+        (_edit(format=float("inf")), "format: "),
+        (_edit(image_width=3.5), "image_width: "),
+        (_edit(image_width=2**31), "image_width: "),
+        (_edit(width=float("inf")), "width: "),
+        (_edit(width=float("nan")), "width: "),
+        (_edit(info=[]), "info: should be a valid dictionary"),
+        (_deep_json, "is broken"),
+        (_list_json, "the whole file: should be a valid dictionary"),
+        (_nan_weights, "head.bias holds NaN or infinite numbers"),
     ],
 )
 def test_damage_is_told_in_one_line(tmp_path, damage, words):
@@ -101,6 +129,25 @@ def test_damage_is_told_in_one_line(tmp_path, damage, words):
     with pytest.raises(OcrkitError, match=words) as error:
         load_checkpoint(stem)
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path, bad, refused):
+    model = thin("None-VGG-None-CTC")
+    with torch.no_grad():
+        model.head.bias[1] = bad
+    with refused("m: head.bias holds NaN or infinite numbers"):
+        save_checkpoint(model, tmp_path / "m", CTC_CHARSET)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_head_that_only_training_needs_is_not_saved(tmp_path):
+    model = thin("None-VGG-None-Attn")
+    model.auxiliary = torch.nn.Linear(64, 9)
+    save_checkpoint(model, tmp_path / "m", ATTN_CHARSET)
+    assert load_checkpoint(tmp_path / "m")[0].auxiliary is None
+    save_reference(model, tmp_path / "m.pth")
+    assert not any("auxiliary" in key for key in torch.load(tmp_path / "m.pth"))
 
 
 def reference_file(path, name: str, charset: str, prefix: str = "", **changes) -> dict:
@@ -142,6 +189,57 @@ def test_every_golden_key_and_shape_loads(tmp_path):
     charset = "".join(chr(0xAC00 + i) for i in range(972))
     model = load_reference(tmp_path / "m", name, charset=charset, image_width=400)
     assert all((value == 1).all() for value in model.state_dict().values())
+
+
+@pytest.mark.parametrize("name", ["TPS-VGG-BiLSTM-Attn", "TPS-ResNet-None-CTC"])
+def test_an_export_has_the_references_keys_and_shapes(tmp_path, name):
+    keys = golden_json("checkpoint_keys.json")[name]
+    model = Recognizer(name, classes=973 + name.endswith("Attn"), image_width=400)
+    save_reference(model, tmp_path / "m.pth")
+    stored = torch.load(tmp_path / "m.pth", weights_only=True)
+    found = {key.removeprefix("module."): list(value.shape) for key, value in stored.items()}
+    assert all(key.startswith("module.") for key in stored)
+    assert found == keys
+    assert all(value.dtype in (torch.float32, torch.int64) for value in stored.values())
+
+
+@pytest.mark.parametrize("name", ["TPS-RCNN-BiLSTM-Attn", "None-VGG-None-CTC"])
+def test_an_export_loads_as_a_reference_checkpoint(tmp_path, name):
+    model = Recognizer(name, classes=5 if name.endswith("Attn") else 4)
+    model.load_state_dict(formula_state(model))
+    path = save_reference(model, tmp_path / "m.pth")
+    loaded = load_reference(path, name, charset="가나다")
+    for key, value in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value), key
+
+
+def test_the_exported_grid_is_the_references(tmp_path):
+    """Straightening written out as the reference does it: P_hat (inv_delta_C [C'; 0])."""
+    model = Recognizer("TPS-VGG-None-CTC", classes=4, image_width=40).eval()
+    stored = torch.load(save_reference(model, tmp_path / "m.pth"), weights_only=True)
+    grid = {key.split(".")[-1]: value for key, value in stored.items() if "GridGenerator" in key}
+    fiducials = torch.randn(2, 20, 2, generator=torch.Generator().manual_seed(0))
+    padded = torch.cat([fiducials, torch.zeros(2, 3, 2)], dim=1)
+    points = grid["P_hat"] @ (grid["inv_delta_C"] @ padded)
+    ours = model.transformation.grid(fiducials).flatten(1, 2)
+    torch.testing.assert_close(points, ours, atol=2e-3, rtol=0)
+
+
+def test_a_thin_model_and_the_reference(tmp_path, refused):
+    """Output channels and hidden size are options of the framework; the TPS's are not."""
+    thin_one = thin("None-RCNN-BiLSTM-Attn")
+    path = save_reference(thin_one, tmp_path / "m.pth")
+    sizes = {"max_length": 3, "image_width": 40, "width": 0.125}
+    loaded = load_reference(path, thin_one.name, charset=ATTN_CHARSET, **sizes)
+    assert torch.equal(loaded.head.generator.weight, thin_one.head.generator.weight)
+    with refused("has 0.125 times the reference's channels"):
+        save_reference(thin("TPS-VGG-None-CTC"), tmp_path / "m.pth")
+
+
+def _nan(path):
+    reference_file(
+        path, "None-VGG-None-CTC", "가나다", **{"Prediction.bias": torch.full((4,), math.nan)}
+    )
 
 
 class Malice:
@@ -199,6 +297,7 @@ def _other_shape(path):
         (_other_model, "check the model's name"),
         (_other_charset, "5 classes but this charset makes 4"),
         (_other_shape, "check the model's name"),
+        (_nan, "head.bias holds NaN"),
     ],
 )
 def test_unfit_reference_files_are_refused_and_run_nothing(tmp_path, make, words):

@@ -140,6 +140,67 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, uninterrupt
     assert_equal(weights(trainer), uninterrupted[CTC][0])
 
 
+def _without(*keys):
+    return lambda state: {key: value for key, value in state.items() if key not in keys}
+
+
+def _with(**changes):
+    return lambda state: {**state, **changes}
+
+
+def _nan_model(state):
+    state["model"]["head.bias"][0] = math.nan
+    return state
+
+
+def _other_optimizer(state):
+    state["optimizer"]["param_groups"] = []
+    return state
+
+
+def _other_tensor(state):
+    state["model"]["head.bias"] = torch.zeros(99)
+    return state
+
+
+SHAPES = {
+    "list": lambda state: [1],
+    "no optimizer": _without("optimizer"),
+    "no random": _without("random"),
+    "step -5": _with(step=-5),
+    "step 9": _with(step=9),
+    "step text": _with(step="4"),
+    "seconds nan": _with(seconds=math.nan),
+    "history": _with(history=[1]),
+    "random": _with(random={"cpu": torch.zeros(3)}),
+    "model empty": _with(model={}),
+    "model nan": _nan_model,
+    "model shape": _other_tensor,
+    "optimizer groups": _other_optimizer,
+}
+
+
+@pytest.mark.parametrize("change", SHAPES.values(), ids=SHAPES)
+def test_a_state_of_another_shape_falls_back_to_the_one_before(
+    tmp_path, uninterrupted, change, caplog
+):
+    def stop(progress) -> None:
+        if progress.step == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        toy_trainer(CTC, tmp_path).run(stop)
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    torch.save(change(state), tmp_path / "last.pt")
+    trainer, seen = toy_trainer(CTC, tmp_path), []
+    trainer.run(lambda progress: seen.append(progress.step))
+    (said,) = caplog.messages
+    assert "last.pt is damaged" in said
+    assert len(said.splitlines()) == 1
+    assert seen == [5, 6, 7, 8]
+    assert_equal(weights(trainer), uninterrupted[CTC][0])
+
+
 def test_nothing_left_to_go_on_from(tmp_path, refused):
     assert load_state(tmp_path) is None
     for step in (1, 2):

@@ -49,7 +49,7 @@ def spline(height: int, width: int) -> Tensor:
     """
     # P' = P_hat inverse(Delta) [C'; 0] = S C'
     p_hat, inv_delta = spline_matrices(height, width)
-    return p_hat @ inv_delta
+    return p_hat @ inv_delta[:, :FIDUCIALS]
 
 
 def straighten(images: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
