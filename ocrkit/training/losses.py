@@ -51,6 +51,7 @@ def training_loss(
     images: torch.Tensor,
     texts: list[str],
     auxiliary_weight: float = 0.0,
+    attention_weight: float = 1.0,
 ) -> torch.Tensor:
     """One batch's loss; attention is given the true previous characters (teacher forcing).
 
@@ -58,6 +59,7 @@ def training_loss(
         auxiliary_weight: of the CTC loss on the frames, where the model has an `auxiliary` head.
             The frames learn to hold characters before the decoder learns where to look (Kim et
             al., "Joint CTC-attention based end-to-end speech recognition", ICASSP 2017).
+        attention_weight: of attention's own loss; see `weight_of_part`. A CTC loss needs none.
     """
     ids, lengths = converter.encode(texts)
     ids = ids.to(images.device)
@@ -65,15 +67,15 @@ def training_loss(
         return ctc_loss(model(images), ids, lengths)
     logits = model(images, ids[:, :-1])
     if not isinstance(logits, tuple):
-        return attention_loss(logits, ids)
+        return attention_weight * attention_loss(logits, ids)
     logits, frames = logits
     # Attention's characters begin at id 2, CTC's at 1; [GO] and [s] are left out.
     auxiliary = ctc_loss(frames, (ids[:, 1:] - 1).clamp(min=0), lengths - 1)
-    return attention_loss(logits, ids) + auxiliary_weight * auxiliary
+    return attention_weight * attention_loss(logits, ids) + auxiliary_weight * auxiliary
 
 
 def weight_of_part(converter: Converter, mine: list[str], whole: list[str]) -> float:
-    """What a process's loss is multiplied by, so that the mean over processes is the whole batch's.
+    """The factor of a process's own loss that makes the mean over processes the whole batch's.
 
     CTC's loss is a mean over labels, of which every process has as many: 1. Attention's is a mean
     over characters and ends: whoever has longer labels must count for more.

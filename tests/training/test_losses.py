@@ -106,6 +106,23 @@ def test_the_mean_over_processes_is_the_whole_batch_s_loss(mine, seed):
         assert sum(weighted) / 2 == pytest.approx(whole, rel=1e-5)
 
 
+def test_the_auxiliary_loss_of_parts_is_the_whole_batch_s_too():
+    converter, texts = AttentionLabels("가나", 3), ["가나", "나가", "", "가"]
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(4, 4, 4, generator=generator)
+    frames = torch.randn(4, 9, 3, generator=generator)
+
+    def loss(rows: slice) -> float:
+        def model(images, ids):
+            return logits[rows], frames[rows]
+
+        part = weight_of_part(converter, texts[rows], texts)
+        return float(training_loss(model, converter, frames[rows], texts[rows], 0.5, part))
+
+    halves = [loss(slice(0, 2)), loss(slice(2, 4))]
+    assert sum(halves) / 2 == pytest.approx(loss(slice(0, 4)), rel=1e-5)
+
+
 def test_long_labels_weigh_more_in_attention_alone():
     mine, whole = (
         ["가나", "가나"],
