@@ -119,7 +119,7 @@ def optimizer_step(make: Callable[[Recipe, nn.Module], torch.optim.Optimizer], m
     own = copy.deepcopy(model)
     for parameter in own.parameters():
         parameter.grad = torch.full_like(parameter, 1e-3)
-    optimizer = make(RECIPES["fast"], own)
+    optimizer = make(RECIPES["adamw"], own)
     return lambda: [optimizer.step(), *own.parameters()][1:]
 
 

@@ -17,6 +17,7 @@ def test_names():
     assert list(PRESETS) == [
         "smoke",
         "mini",
+        "mini-adamw",
         "sentence",
         "mix",
         "paper-v1",
@@ -27,7 +28,9 @@ def test_names():
 
 
 def test_unknown_preset(refused):
-    with refused("no preset 'huge': choose one of smoke, mini, sentence, mix, paper-v1, paper-v2"):
+    with refused(
+        "no preset 'huge': choose one of smoke, mini, mini-adamw, sentence, mix, paper-v1"
+    ):
         get_preset("huge")
 
 

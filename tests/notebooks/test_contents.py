@@ -46,9 +46,9 @@ BROKEN = [
 def test_a_broken_notebook_is_one_line_that_names_it(tmp_path, refused, text):
     path = tmp_path / "00_cut.ipynb"
     path.write_bytes(text)
-    with refused(r"00_cut\.ipynb is broken \(.+\): "):
+    with refused(r"00_cut\.ipynb is (broken|of another shape)"):
         execute(path, tmp_path / "out.ipynb")
-    with refused(r"00_cut\.ipynb is broken"):
+    with refused(r"00_cut\.ipynb is (broken|of another shape)"):
         contents(tmp_path)
     assert [left.name for left in tmp_path.iterdir()] == [path.name]
 
