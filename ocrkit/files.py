@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import platform
+import re
 import shutil
 import stat
 import tempfile
@@ -51,22 +52,69 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def sweep_up(path: Path) -> None:
+def sweep_up(path: Path, ours: re.Pattern[str] | None = None) -> None:
     """Put right what a killed process left beside `path`: half-made things go, an old one returns.
 
     Between the two moves of `atomic_folder` the old folder stands under a hidden name for an
     instant; a process killed just then has left nothing at `path`.
+
+    Args:
+        ours: for a folder, as in `atomic_folder`.
     """
+    path = Path(os.path.realpath(path))
     for left in path.parent.glob(f"{glob.escape(_shared_prefix(path))}*"):
         process = left.name.removeprefix(_shared_prefix(path)).split(".")[0]
         if left.suffix not in (".part", ".old") or not process.isdigit() or _is_alive(int(process)):
             continue
         if left.suffix == ".old" and not path.exists():
             os.replace(left, path)
+        elif left.suffix == ".old":
+            _remove_known(left, ours)
         elif left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink(missing_ok=True)
+
+
+def _is_known(entry: Path, ours: re.Pattern[str] | None) -> bool:
+    """Is it a plain file of a name that we write, or what is left of writing one?"""
+    if ours is None or entry.is_symlink() or not entry.is_file():
+        return False
+    half_made = entry.name.startswith(".") and entry.suffix == ".part"
+    return bool(ours.match(entry.name[1:]) if half_made else ours.fullmatch(entry.name))
+
+
+def _remove_known(folder: Path, ours: re.Pattern[str] | None) -> None:
+    """Remove a folder's known files, and the folder if it is empty then."""
+    with contextlib.suppress(OSError):
+        for entry in folder.iterdir():
+            if _is_known(entry, ours):
+                entry.unlink()
+        folder.rmdir()
+
+
+def check_replaceable(path: str | Path, ours: re.Pattern[str]) -> None:
+    """See that nobody's work is lost when the folder `path`, if there is one, is replaced.
+
+    Args:
+        ours: the whole names of the files that may be deleted.
+
+    Raises:
+        OcrkitError: `path` is no folder, or holds anything else: another file, a folder, a link.
+    """
+    path = Path(path)
+    with disk_errors(path):
+        if not path.exists():
+            return
+        if not path.is_dir():
+            raise OcrkitError(f"{path} is a file: give a new folder")
+        strange = sorted(entry.name for entry in path.iterdir() if not _is_known(entry, ours))
+    if strange:
+        more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
+        raise OcrkitError(
+            f"{path} is not replaced, for it holds {strange[0]}{more}, not written by ocrkit: "
+            "give another folder, or move that away"
+        )
 
 
 @contextlib.contextmanager
@@ -76,8 +124,8 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     Raises:
         OcrkitError: the disk is full or the folder cannot be written.
     """
-    path = Path(path)
-    with disk_errors(path):
+    with disk_errors(Path(path)):
+        path = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep_up(path)
         # The same folder, for a rename is atomic only within one file system.
@@ -93,22 +141,30 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
+def atomic_folder(path: str | Path, ours: re.Pattern[str]) -> Iterator[Path]:
     """A temporary folder beside `path`, which takes its place when the block ends well.
 
-    A folder that stood there before is kept until the new one is whole.
+    A folder that stood there before is kept until the new one is whole. A link stays, and the
+    folder that it points to is replaced.
+
+    Args:
+        ours: the whole names of the files that a folder there may hold. Nothing else is ever
+            deleted.
 
     Raises:
-        OcrkitError: the disk is full or the folder cannot be written.
+        OcrkitError: the disk is full, the folder cannot be written, or it holds something else.
     """
-    path = Path(path)
-    with disk_errors(path):
+    check_replaceable(path, ours)
+    given = Path(path)
+    with disk_errors(given):
+        path = Path(os.path.realpath(given))
         path.parent.mkdir(parents=True, exist_ok=True)
-        sweep_up(path)
+        sweep_up(path, ours)
         temporary = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=".part", dir=path.parent))
         temporary.chmod(0o755)
         try:
             yield temporary
+            check_replaceable(given, ours)  # it may have taken hours
             old = temporary.with_suffix(".old")
             if path.exists():
                 os.replace(path, old)
@@ -118,7 +174,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
                 if old.exists():
                     os.replace(old, path)
                 raise
-            shutil.rmtree(old, ignore_errors=True)
+            _remove_known(old, ours)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 

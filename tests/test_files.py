@@ -17,12 +17,14 @@ from ocrkit import schemas
 from ocrkit.files import (
     atomic_file,
     atomic_folder,
+    check_replaceable,
     read_file,
     read_json,
     write_json,
     write_text,
 )
 
+OURS = re.compile("data|extra|kept")
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -40,7 +42,7 @@ def old_file(tmp_path: Path) -> Path:
 
 def old_folder(tmp_path: Path) -> Path:
     path = tmp_path / "set"
-    with atomic_folder(path) as folder:
+    with atomic_folder(path, OURS) as folder:
         (folder / "data").write_text("old")
     return path
 
@@ -84,7 +86,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, monkeypatch, 
 def test_a_folder_takes_the_place_of_the_old_one(tmp_path):
     path = old_folder(tmp_path)
     (path / "extra").write_text("old")
-    with atomic_folder(path) as folder:
+    with atomic_folder(path, OURS) as folder:
         (folder / "data").write_text("new")
         assert tree(path) == {"data": "old", "extra": "old"}
     assert tree(tmp_path) == {"set/data": "new"}
@@ -92,12 +94,59 @@ def test_a_folder_takes_the_place_of_the_old_one(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["set"]
 
 
+STRANGE = {
+    "a file": lambda path, _: path.write_text("notes"),
+    "a folder": lambda path, _: path.mkdir(),
+    "a link to a file": lambda path, tmp: path.symlink_to(old_file(tmp)),
+    "a link to nothing": lambda path, _: path.symlink_to("gone"),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+@pytest.mark.parametrize("name", ["mine.txt", "data"])
+def test_a_folder_with_anything_else_in_it_is_not_replaced(tmp_path, refused, what, name):
+    path = old_folder(tmp_path)
+    (path / "data").rename(path / "extra")
+    STRANGE[what](path / name, tmp_path)
+    if (what, name) == ("a file", "data"):  # that one is ours
+        check_replaceable(path, OURS)
+        return
+    before = sorted(p.name for p in path.iterdir())
+    with refused(f"set is not replaced, for it holds {name}, not written by"):
+        check_replaceable(path, OURS)
+    with refused("not written by ocrkit"), atomic_folder(path, OURS):
+        raise AssertionError("the work has begun")
+    assert sorted(p.name for p in path.iterdir()) == before
+    assert (path / "extra").read_text() == "old"
+
+
+def test_what_is_put_into_the_folder_while_the_new_one_is_made_is_kept(tmp_path, refused):
+    path = old_folder(tmp_path)
+    with refused("holds late.txt"), atomic_folder(path, OURS) as folder:
+        (folder / "data").write_text("new")
+        (path / "late.txt").write_text("mine")
+    assert tree(tmp_path) == {"set/data": "old", "set/late.txt": "mine"}
+
+
+def test_links_stay_and_what_they_point_to_is_replaced(tmp_path):
+    folder, file = old_folder(tmp_path / "disk"), old_file(tmp_path / "disk")
+    (tmp_path / "set").symlink_to(folder)
+    (tmp_path / "file.txt").symlink_to(file)
+    with atomic_folder(tmp_path / "set", OURS) as building:
+        (building / "data").write_text("new")
+    write_text(tmp_path / "file.txt", "new\n")
+    assert tree(tmp_path / "disk") == {"set/data": "new", "deep/file.txt": "new\n"}
+    assert (tmp_path / "set").is_symlink()
+    assert (tmp_path / "file.txt").is_symlink()
+    assert {p.name for p in tmp_path.iterdir()} == {"disk", "set", "file.txt"}
+
+
 @pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()])
 def test_an_interrupted_folder_leaves_the_old_one(tmp_path, error):
     path = old_folder(tmp_path)
 
     def write() -> None:
-        with atomic_folder(path) as folder:
+        with atomic_folder(path, OURS) as folder:
             (folder / "data").write_text("ne")
             raise error
 
@@ -116,15 +165,15 @@ def test_a_move_that_fails_puts_the_old_folder_back(tmp_path, monkeypatch, refus
         move(source, target)
 
     monkeypatch.setattr(os, "replace", fails)
-    with refused("No space left"), atomic_folder(path) as folder:
+    with refused("No space left"), atomic_folder(path, OURS) as folder:
         (folder / "data").write_text("new")
     assert tree(tmp_path) == {"set/data": "old"}
 
 
 KILLED = """
-import os, signal, sys
+import os, re, signal, sys
 from ocrkit.files import atomic_file, atomic_folder
-with atomic_folder(sys.argv[1]) as folder, atomic_file(sys.argv[2]) as file:
+with atomic_folder(sys.argv[1], re.compile('data')) as folder, atomic_file(sys.argv[2]) as file:
     (folder / "data").write_text("ne")
     file.write_text("ne")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -139,7 +188,7 @@ def test_a_killed_write_leaves_the_old_ones(tmp_path):
     assert file.read_text() == "old\n"
     # What the killed one left behind stops nobody.
     write_text(file, "new\n")
-    with atomic_folder(folder) as building:
+    with atomic_folder(folder, OURS) as building:
         (building / "data").write_text("new")
     assert (file.read_text(), tree(folder)) == ("new\n", {"data": "new"})
 
@@ -148,7 +197,7 @@ def test_a_place_that_cannot_be(tmp_path, refused):
     (tmp_path / "file").write_text("in the way")
     with refused("cannot write"):
         write_text(tmp_path / "file" / "below.txt", "new")
-    with refused("cannot write"), atomic_folder(tmp_path / "file" / "below"):
+    with refused("cannot write"), atomic_folder(tmp_path / "file" / "below", OURS):
         pass
     assert tree(tmp_path) == {"file": "in the way"}
 
@@ -254,7 +303,7 @@ def test_what_a_killed_process_left_is_swept_up(tmp_path):
     mine = tmp_path / f".set.{here}-{os.getpid()}.abc.part"
     mine.mkdir()
     write_text(tmp_path / "note.txt", "whole")
-    with atomic_folder(tmp_path / "set") as folder:
+    with atomic_folder(tmp_path / "set", OURS) as folder:
         (folder / "new").write_text("new")
     assert {p.name for p in tmp_path.iterdir()} == {"note.txt", "set", mine.name}
 
@@ -263,6 +312,6 @@ def test_a_folder_lost_between_two_moves_comes_back(tmp_path):
     old = tmp_path / f".set.{platform.node()}-{dead_process()}.abc.old"
     old.mkdir()
     (old / "kept").write_text("kept")
-    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "set"):
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "set", OURS):
         raise RuntimeError("stopped before the new one is whole")
     assert (tmp_path / "set" / "kept").read_text() == "kept"

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ocrkit.data.pictures import contrast_problem, decode
-from ocrkit.data.store import Item, Written, write_set
+from ocrkit.data.store import SET_FILES, Item, Written, write_set
 from ocrkit.data.truth import Line, read_truth
 from ocrkit.errors import OcrkitError
+from ocrkit.files import check_replaceable
 from ocrkit.hangul import nfc
 from ocrkit.labels import label_of
 
@@ -41,12 +42,13 @@ def pack(
         manifest holds the same.
 
     Raises:
-        OcrkitError: GT or folder cannot be read, no line can be used, or `out` is in the way.
+        OcrkitError: GT or folder cannot be read, no line can be used, or `out` holds something
+            that is no part of a set.
     """
     gt, images, out = Path(gt), Path(images), Path(out)
     if not images.is_dir():
         raise OcrkitError(f"{images} is no folder: give the folder that holds the images")
-    _check_out(out, gt, images)
+    check_replaceable(out, SET_FILES)
     lines = read_truth(gt)
     refused: list[tuple[str, str]] = []
     items = _items(lines, _Folder(images), refused, watch)
@@ -63,15 +65,6 @@ def pack(
     done = write_set(out, some(), {"packed_from": gt.name, "refused": refused}, verify=False)
     done.refused = refused
     return done
-
-
-def _check_out(out: Path, gt: Path, images: Path) -> None:
-    """The set's folder is replaced as a whole: it must not hold what the set is made from."""
-    if out.exists() and not out.is_dir():
-        raise OcrkitError(f"{out} is a file: give a new folder for the set")
-    for what in (gt, images):
-        if what.resolve().is_relative_to(out.resolve()):
-            raise OcrkitError(f"{out} holds {what}: give another folder for the set")
 
 
 def _nothing(gt: Path, images: Path, refused: list[tuple[str, str]]) -> str:

@@ -5,6 +5,7 @@ bytes, the label in UTF-8. Sets made by other people's scripts load here, and ou
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,10 @@ from ocrkit.files import atomic_folder, read_json, write_json
 from ocrkit.schemas import Manifest
 
 _COMMIT_EVERY = 2000
+# Every file that is written into a set's folder, by us or by LMDB: all that replacing it deletes.
+SET_FILES = re.compile(
+    r"(data|lock)\.mdb|manifest\.json|checked\.json|pixels-\d+x\d+(-pad)?\.(npy|json)"
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def write_set(
     """Write an LMDB set and its `manifest.json`, whole or not at all.
 
     Args:
-        path: the set's folder; one that is there is replaced when the new one is whole.
+        path: the set's folder; a set that is there is replaced when the new one is whole.
         items: the labelled images.
         about: what the manifest should tell besides count and fingerprint.
         verify: decode each image and refuse those that fail (named in the result).
@@ -53,11 +58,8 @@ def write_set(
     Raises:
         OcrkitError: nothing to write, the disk is full, or the folder holds something else.
     """
-    folder = Path(path)
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "data.mdb").exists():
-        raise OcrkitError(f"{path} exists and is not an LMDB set: choose another folder")
     done, digest = Written(), hashlib.sha256()
-    with atomic_folder(path) as folder:
+    with atomic_folder(path, SET_FILES) as folder:
         # The map is address space, not disk; doubled when it is full.
         env = lmdb.open(str(folder), map_size=2**30, sync=False, writemap=False)
         batch: list[tuple[bytes, bytes]] = []

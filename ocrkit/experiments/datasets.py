@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrkit.data.store import ImageSet, Item, write_set
+from ocrkit.data.store import SET_FILES, ImageSet, Item, write_set
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.presets import KINDS, PINNED_FONTS, Preset
-from ocrkit.files import sweep_up, write_json
+from ocrkit.files import check_replaceable, read_json, sweep_up, write_json
 from ocrkit.hangul import charset as named_charset
+from ocrkit.schemas import DataNote
 from ocrkit.synth.fonts import Font, find_fonts, usable_fonts
 from ocrkit.synth.generate import Generation, Sample, manifest, samples
 from ocrkit.synth.words import common_syllables, read_words, split_words, words_over
@@ -150,10 +151,11 @@ def prepare(
         OcrkitError: as `plan`, or the disk is full.
     """
     folder, what = Path(folder), plan(preset, words, fonts)
+    _check_folder(folder, what)
     prints = {}
     for name, generations in what.generations.items():
         about = {"generator": manifest(*generations)}
-        sweep_up(folder / name)
+        sweep_up(folder / name, SET_FILES)
         if not _is_made(folder / name, about):
             drawn = (s for g in generations for s in (draw(g) if draw else samples(g, workers)))
             total = sum(g.count for g in generations)
@@ -174,6 +176,18 @@ def prepare(
         },
     )
     return DataSets(folder, what.charset, fingerprint)
+
+
+def _check_folder(folder: Path, what: Plan) -> None:
+    """Before hours of drawing: nothing that somebody else wrote may be in the way."""
+    note = folder / "data.json"
+    try:
+        if note.exists():
+            read_json(note, DataNote)
+    except OcrkitError as error:
+        raise OcrkitError(f"{error}, or give another folder: it would be replaced") from None
+    for name in what.generations:
+        check_replaceable(folder / name, SET_FILES)
 
 
 def _is_made(path: Path, about: dict) -> bool:

@@ -1,5 +1,6 @@
 """From a results folder to its printed tables and its report page; and promotion to reference."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from ocrkit.report.text import to_rich
 from ocrkit.resources import resource
 
 Results = tuple[pd.DataFrame, pd.DataFrame]
+# All that a promotion may delete of the reference run before.
+_KEPT_FILES = re.compile(r"(runs|curves)\.csv|experiment\.json")
 
 
 def reference_results(preset: str) -> Results | None:
@@ -130,7 +133,7 @@ def promote_run(preset: str, source: str | Path) -> list[Path]:
     if missing:
         raise OcrkitError(f"not promoted, {len(missing)} models are missing: {', '.join(missing)}")
     kept, drawn = Path("data/results") / preset, Path("figures")
-    with atomic_folder(kept) as folder:
+    with atomic_folder(kept, _KEPT_FILES) as folder:
         rows.to_csv(folder / "runs.csv", index=False)
         curves.to_csv(folder / "curves.csv", index=False)
         shutil.copy(Path(source) / "experiment.json", folder)

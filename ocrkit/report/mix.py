@@ -60,22 +60,6 @@ def mix_gains(rows: pd.DataFrame) -> dict[str, Gains]:
     return gains | {"mix": _weighted(gains)}
 
 
-def gains_table(gains: Mapping[str, Gains]) -> pd.DataFrame:
-    """Columns part, pairs, gain, low_95, high_95: TPS's mean gain in points, part by part."""
-    return pd.DataFrame(
-        [
-            {
-                "part": part,
-                "pairs": str(len(gain.table)),
-                "gain": gain.mean,
-                "low_95": gain.low,
-                "high_95": gain.high,
-            }
-            for part, gain in gains.items()
-        ]
-    )
-
-
 def judge_mix(gains: Mapping[str, Gains]) -> tuple[str, str]:
     """The verdict on `CLAIM`, and the numbers it follows from.
 

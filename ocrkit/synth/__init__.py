@@ -1,6 +1,5 @@
 """Words and fonts to labelled sentence images of the five kinds."""
 
-from ocrkit.synth.folder import read_labels, write_folder
 from ocrkit.synth.fonts import Font, find_fonts, usable_fonts
 from ocrkit.synth.generate import Generation, Sample, manifest, sample, samples
 from ocrkit.synth.kinds import KINDS, Background, Basic, Blur, Distortion, Skew
@@ -19,12 +18,10 @@ __all__ = [
     "common_syllables",
     "find_fonts",
     "manifest",
-    "read_labels",
     "read_words",
     "sample",
     "samples",
     "split_words",
     "usable_fonts",
     "words_over",
-    "write_folder",
 ]

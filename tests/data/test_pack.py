@@ -190,7 +190,7 @@ def test_wrong_paths(folder, tmp_path, refused):
     with refused("is a file: give a new folder"):
         pack(gt, folder, gt)
     for out in (folder, tmp_path):
-        with refused("holds .*: give another folder"):
+        with refused("is not replaced, for it holds .*: give another folder"):
             pack(gt, folder, out)
     assert gt.read_text() == PLAIN
     assert (folder / "a.png").exists()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pictures import picture, plain
 
 from ocrkit.data import pictures, store
+from ocrkit.data.cache import load_pixels
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.files import read_json
 
@@ -137,9 +138,30 @@ def test_nothing_to_write(tmp_path, refused):
 
 def test_a_folder_of_something_else_is_not_replaced(tmp_path, refused):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with refused("is not an LMDB set: choose another folder"):
+    with refused(r"not replaced, for it holds thesis.txt, not written by"):
         write_set(tmp_path, items(1))
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_set_with_own_files_beside_it_is_not_replaced(tmp_path, refused):
+    write_set(tmp_path / "s", items(2))
+    load_pixels(ImageSet(tmp_path / "s"), 40, pad=True)
+    assert write_set(tmp_path / "s", items(3)).count == 3  # what we put there is ours to delete
+    (tmp_path / "s" / "valid").mkdir()
+    (tmp_path / "s" / "valid" / "precious").write_text("years of work")
+    with refused("for it holds valid, not written by"):
+        write_set(tmp_path / "s", items(1))
+    assert (tmp_path / "s" / "valid" / "precious").read_text() == "years of work"
+    assert len(ImageSet(tmp_path / "s")) == 3
+
+
+def test_a_set_reached_by_a_link_is_replaced_where_it_lies(tmp_path):
+    write_set(tmp_path / "disk" / "s", items(3))
+    (tmp_path / "s").symlink_to(tmp_path / "disk" / "s")
+    write_set(tmp_path / "s", items(2))
+    assert len(ImageSet(tmp_path / "disk" / "s")) == 2
+    assert (tmp_path / "s").is_symlink()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["disk", "s"]
 
 
 def test_a_set_replaces_a_set(tmp_path):
@@ -169,6 +191,7 @@ import os, signal, sys
 sys.path.insert(0, sys.argv[2])
 from pictures import picture, plain
 from ocrkit.data import pictures, store
+from ocrkit.data.cache import load_pixels
 store._COMMIT_EVERY = 2  # some of it is on the disk when the end comes
 
 def items():

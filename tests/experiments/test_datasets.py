@@ -119,6 +119,20 @@ def test_what_changed_or_broke_is_made_again(data, tiny, tmp_path):
     assert [n for n in NAMES if changed[n] != mended[n]] == ["train-basic", "train-skew"]
 
 
+def test_what_is_not_ours_is_not_replaced(tiny, tmp_path, refused):
+    small, watched = replace(tiny, train_images=2, test_images=2, valid_images=2), []
+    (tmp_path / "valid").mkdir()
+    (tmp_path / "valid" / "notes.txt").write_text("mine")
+    with refused("valid is not replaced, for it holds notes.txt"):
+        prepare(small, tmp_path, watch=lambda *told: watched.append(told))
+    (tmp_path / "valid").rename(tmp_path / "notes")
+    (tmp_path / "data.json").write_text('{"mine": 1}')
+    with refused(r"data.json is of another shape: charset: .*or give another folder"):
+        prepare(small, tmp_path, watch=lambda *told: watched.append(told))
+    assert (tmp_path / "data.json").read_text() == '{"mine": 1}'
+    assert watched == []  # nothing was drawn before
+
+
 def test_another_seed_is_other_data(tiny):
     one, two = plan(tiny), plan(replace(tiny, seed=7))
     assert one.words != two.words
