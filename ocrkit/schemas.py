@@ -59,12 +59,25 @@ class Experiment(Shape):
     dataset: Digest
 
 
-class PixelsNote(Shape):
-    """pixels-HxW.json beside a set's decoded pixels."""
+class CheckedNote(Shape):
+    """checked.json: the data.mdb of this stamp was read through by `ocrkit.data.beside`."""
 
     stamp: list[int]
-    bytes: Count
-    broken: list[Annotated[list[Any], Field(min_length=2, max_length=2)]]
+
+
+class BrokenImage(Shape):
+    """An image of a set that does not decode."""
+
+    index: Count
+    reason: str
+
+
+class PixelsNote(Shape):
+    """pixels-HxW.json beside a set's decoded pixels; the digest is theirs."""
+
+    stamp: list[int | str]
+    digest: Count
+    broken: list[BrokenImage]
 
 
 class Row(Shape):

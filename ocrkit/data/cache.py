@@ -5,8 +5,8 @@ first pass writes the finished greyscale pixels as one `.npy` file beside the se
 it into memory and copy rows.
 """
 
-import errno
 import os
+import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ocrkit.data.beside import in_use, keep, places, stamp
 from ocrkit.data.pictures import decode, to_grey
 from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
@@ -81,27 +82,29 @@ def draw_pixels(drawn: Iterable[Sample], width: int, height: int = 32, pad: bool
 def load_pixels(images: ImageSet, width: int, height: int = 32, pad: bool = False) -> Pixels:
     """The set's pixels, from the cache beside it, or decoded now and cached.
 
-    Where nothing may be written beside the set, they are decoded anew each time and kept in memory.
+    Where nothing may be written beside the set, the cache is the user's (see
+    `ocrkit.data.beside`), and where that cannot be written either, they are kept in memory.
 
     Raises:
         OcrkitError: no image of the set decodes, or the disk is full.
     """
-    name = f"pixels-{height}x{width}{'-pad' if pad else ''}"
-    array, about = images.path / f"{name}.npy", images.path / f"{name}.json"
-    stamp = _stamp(images)
-    if not _is_current(array, about, stamp):
-        rows, broken = _decode_all(images, width, height, pad)
-        try:
-            with atomic_file(array) as temporary, temporary.open("wb") as out:
+    name, stamped = f"pixels-{height}x{width}{'-pad' if pad else ''}", _stamp(images)
+    for place in places(images.path):
+        if found := _cached(images, place, name, stamped):
+            return found
+    rows, broken = _decode_all(images, width, height, pad)
+
+    def save(place: Path) -> None:
+        with atomic_file(place / f"{name}.npy") as temporary:
+            with temporary.open("wb") as out:
                 np.save(out, rows)
-            size = array.stat().st_size
-            write_json(about, {"stamp": stamp, "bytes": size, "broken": broken})
-        except OcrkitError as error:
-            if not _is_read_only(error):
-                raise
-            return Pixels(rows, _texts(images, broken), broken)
-    broken = [(int(i), str(reason)) for i, reason in read_json(about, PixelsNote)["broken"]]
-    return Pixels(np.load(array, mmap_mode="r"), _texts(images, broken), broken)
+            digest = _digest(temporary)
+        told = [{"index": index, "reason": reason} for index, reason in broken]
+        write_json(place / f"{name}.json", {"stamp": stamped, "digest": digest, "broken": told})
+
+    place = keep(images.path, save)
+    found = place and _cached(images, place, name, stamped)
+    return found or Pixels(rows, _texts(images, broken), broken)
 
 
 def _texts(images: ImageSet, broken: list[tuple[int, str]]) -> list[str]:
@@ -109,23 +112,34 @@ def _texts(images: ImageSet, broken: list[tuple[int, str]]) -> list[str]:
     return [text for i, text in enumerate(images.texts()) if i not in bad]
 
 
-def _is_read_only(error: OcrkitError) -> bool:
-    """Was it the right to write that lacked, and not the room?"""
-    return getattr(error.__cause__, "errno", None) in (errno.EROFS, errno.EACCES, errno.EPERM)
+def _stamp(images: ImageSet) -> list[int | str]:
+    """What changes when the set is written anew: cheap, unlike a hash of every image.
+
+    Without the inode, which other kinds of disk than ours make up each time.
+    """
+    told = images.manifest.get("fingerprint", "")
+    return [*stamp(images.path)[:2], len(images), told]
 
 
-def _stamp(images: ImageSet) -> list[int]:
-    """What changes when the set is written anew: cheap, unlike a hash of every image."""
-    status = (images.path / "data.mdb").stat()
-    return [status.st_size, status.st_mtime_ns, len(images)]
+def _digest(file: Path) -> int:
+    """A checksum (CRC-32) of a file: over 1 GB a second, and training reads it all anyway."""
+    return zlib.crc32(np.memmap(file, np.uint8, mode="r"))
 
 
-def _is_current(array: Path, about: Path, stamp: list[int]) -> bool:
+def _cached(images: ImageSet, place: Path, name: str, stamped: list[int | str]) -> Pixels | None:
+    """What the cache at a place holds of this set; None if nothing, or something else."""
+    file = place / f"{name}.npy"
     try:
-        note = read_json(about, PixelsNote)
-        return note["stamp"] == stamp and array.stat().st_size == note["bytes"]
-    except (OcrkitError, OSError):
-        return False
+        note = read_json(place / f"{name}.json", PixelsNote)
+        if note["stamp"] != stamped or _digest(file) != note["digest"]:
+            return None
+        pixels = np.load(file, mmap_mode="r")
+    except (OcrkitError, OSError, ValueError):
+        return None
+    if place != images.path:
+        in_use(place)
+    broken = [(one["index"], one["reason"]) for one in note["broken"]]
+    return Pixels(pixels, _texts(images, broken), broken)
 
 
 def _decode_all(

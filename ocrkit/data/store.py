@@ -6,6 +6,7 @@ bytes, the label in UTF-8. Sets made by other people's scripts load here, and ou
 
 import hashlib
 import re
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from weakref import WeakValueDictionary
 import lmdb
 from PIL import Image
 
+from ocrkit.data.beside import check_readable, stamp, write_checked
 from ocrkit.data.pictures import decode
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_folder, read_json, write_json
@@ -87,6 +89,7 @@ def write_set(
         finally:
             env.close()
         (folder / "lock.mdb").unlink(missing_ok=True)
+        write_checked(folder, stamp(folder))
         done.fingerprint = digest.hexdigest()[:16]
         manifest = {"count": done.count, "fingerprint": done.fingerprint, **(about or {})}
         if done.refused:
@@ -125,6 +128,9 @@ def _put(env: lmdb.Environment, pairs: list[tuple[bytes, bytes]]) -> None:
 _handles: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValueDictionary()
 
 
+_opening = threading.Lock()
+
+
 def _open(path: Path) -> lmdb.Environment:
     """A set's handle for reading. Without locks, so that a forked process may go on using it."""
     file = path / "data.mdb"
@@ -132,14 +138,33 @@ def _open(path: Path) -> lmdb.Environment:
         raise OcrkitError(f"{path} is not an LMDB set: it has no data.mdb")
     status = file.stat()
     key = (status.st_dev, status.st_ino)
-    env = _handles.get(key)
-    if env is None:
-        env = lmdb.open(str(path), readonly=True, lock=False, readahead=False, max_readers=1)
-        # The file is mapped into memory: to read a page beyond its end would kill the process.
-        if status.st_size < (env.info()["last_pgno"] + 1) * env.stat()["psize"]:
-            raise OcrkitError(f"{path} is cut short: make or copy it again")
+    with _opening:
+        env = _handles.get(key)
+        if env is not None:
+            _check_size(path, env)
+            return env
+        try:
+            env = lmdb.open(str(path), readonly=True, lock=False, readahead=False, max_readers=1)
+        except lmdb.Error as error:
+            if "already open" not in str(error):
+                raise
+            raise OcrkitError(
+                f"{path} is open in this process through lmdb itself: close that environment first"
+            ) from None
+        try:
+            _check_size(path, env)
+            check_readable(path)
+        except OcrkitError:
+            env.close()
+            raise
         _handles[key] = env
-    return env
+        return env
+
+
+def _check_size(path: Path, env: lmdb.Environment) -> None:
+    """The file is mapped into memory: to read a page beyond its end would end the process."""
+    if (path / "data.mdb").stat().st_size < (env.info()["last_pgno"] + 1) * env.stat()["psize"]:
+        raise OcrkitError(f"{path} is cut short: make or copy it again")
 
 
 class ImageSet:
@@ -149,16 +174,22 @@ class ImageSet:
     workers (the reference's cannot be sent).
 
     Raises:
-        OcrkitError: not an LMDB set, truncated, or without `num-samples`.
+        OcrkitError: not an LMDB set, truncated, damaged, or without `num-samples`.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._env: lmdb.Environment | None = None
-        raw = self._get(b"num-samples")
-        if raw is None or not raw.isdigit() or int(raw) < 1:
-            raise OcrkitError(f"{self.path} is an LMDB without images (num-samples is {raw!r})")
+        raw = self._get(b"num-samples") or b"missing"
+        if not re.fullmatch(rb"0*[1-9][0-9]{0,17}", raw):
+            said = f"{raw[:20]!r}{'...' if len(raw) > 20 else ''}"
+            raise OcrkitError(f"{self.path} is an LMDB without images (num-samples is {said})")
         self._count = int(raw)
+        if self._count > (records := self._env.stat()["entries"]):
+            raise OcrkitError(
+                f"{self.path} says it has {self._count:,} images and holds {records:,} records: "
+                "make it again"
+            )
         if self._get(b"image-%09d" % self._count) is None:
             raise OcrkitError(
                 f"{self.path} says it has {self._count} images and lacks the last: make it again"

@@ -33,3 +33,13 @@ def plain(path: Path, content: dict[str, bytes]) -> Path:
         for key, value in content.items():
             transaction.put(key.encode(), value)
     return path
+
+
+def with_record_size(path: Path, key: str, size: int) -> Path:
+    """A set in whose data.mdb a record's size is overwritten, as a damaged disk might."""
+    file = path / "data.mdb"
+    raw = bytearray(file.read_bytes())
+    place = raw.index(key.encode()) - 8  # a node: size (low, high), flags, key's size, key
+    raw[place : place + 4] = size.to_bytes(4, "little")
+    file.write_bytes(raw)
+    return path

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,6 +120,27 @@ def test_a_damaged_cache_is_made_again(tmp_path, file, damage):
     assert path.stat().st_size == len(whole)
 
 
+def test_a_cache_of_other_content_is_made_again(tmp_path):
+    images = make(tmp_path / "s")
+    first = np.array(load_pixels(images, 40).pixels)
+    file = tmp_path / "s" / "pixels-32x40.npy"
+    times = (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+    raw = bytearray(file.read_bytes())
+    raw[-7] ^= 1
+    file.write_bytes(raw)
+    os.utime(file, ns=times)  # neither size nor time tell
+    assert np.array_equal(load_pixels(images, 40).pixels, first)
+    # Another set of the same size and time, as a copying program may leave it.
+    mine, other = tmp_path / "s", tmp_path / "other"
+    write_set(other, [Item(picture(i + 50), f"글{i}") for i in range(3)])
+    assert (mine / "data.mdb").stat().st_size == (other / "data.mdb").stat().st_size
+    for name in ("data.mdb", "manifest.json"):
+        times = ((mine / name).stat().st_atime_ns, (mine / name).stat().st_mtime_ns)
+        os.replace(other / name, mine / name)
+        os.utime(mine / name, ns=times)
+    assert not np.array_equal(load_pixels(ImageSet(mine), 40).pixels, first)
+
+
 def test_broken_pictures_are_named_and_texts_stay_in_step(tmp_path):
     images = make(tmp_path / "s", count=5, bad=(1, 4))
     for _ in range(2):  # decoded, then from the cache
@@ -148,19 +170,65 @@ def test_a_full_disk(tmp_path, monkeypatch, refused):
     assert len(load_pixels(images, 40)) == 3
 
 
+@pytest.fixture
+def read_only(tmp_path, monkeypatch):
+    """Say which folders cannot be written (`tests` may run as root, whom no mode stops)."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    real = tempfile.mkstemp
+
+    def make_read_only(*folders, refusal: int = errno.EROFS):
+        def mkstemp(*args, dir=None, **options):
+            if any(Path(dir).is_relative_to(folder) for folder in folders):
+                raise OSError(refusal, os.strerror(refusal))
+            return real(*args, dir=dir, **options)
+
+        monkeypatch.setattr(tempfile, "mkstemp", mkstemp)
+
+    return make_read_only
+
+
 @pytest.mark.parametrize("refusal", [errno.EROFS, errno.EACCES, errno.EPERM])
-def test_a_set_that_cannot_be_written_is_decoded_into_memory(tmp_path, monkeypatch, refusal):
+def test_the_pixels_of_a_set_on_a_read_only_disk_are_kept_in_the_user_s_cache(
+    tmp_path, read_only, decoded, refusal
+):
+    images, other = make(tmp_path / "s", count=4, bad=(1,)), make(tmp_path / "other")
+    files = sorted((tmp_path / "s").iterdir())
+    read_only(tmp_path / "s", tmp_path / "other", refusal=refusal)
+    first = load_pixels(images, 40)
+    again = load_pixels(ImageSet(tmp_path / "s"), 40)
+    assert sorted((tmp_path / "s").iterdir()) == files
+    assert sorted(decoded) == [0, 1, 2, 3]
+    assert isinstance(first.pixels, np.memmap)
+    assert isinstance(again.pixels, np.memmap)
+    assert (first.texts, first.broken) == (again.texts, again.broken)
+    assert (first.texts, [i for i, _ in first.broken]) == (["글0", "글2", "글3"], [1])
+    # Two sets do not share a place, and what nobody used for a month goes.
+    (place,) = (tmp_path / "cache" / "ocrkit" / "sets").iterdir()
+    os.utime(place, (0, 0))
+    load_pixels(other, 40)
+    assert [p.name for p in place.parent.iterdir()] != [place.name]
+    assert not place.exists()
+
+
+def test_what_is_used_is_not_old(tmp_path, read_only):
+    images = make(tmp_path / "s")
+    read_only(tmp_path / "s")
+    load_pixels(images, 40)
+    (place,) = (tmp_path / "cache" / "ocrkit" / "sets").iterdir()
+    os.utime(place, (0, 0))
+    load_pixels(images, 40)
+    load_pixels(images, 50)
+    assert sorted(p.name for p in place.glob("*.npy")) == ["pixels-32x40.npy", "pixels-32x50.npy"]
+
+
+def test_where_nothing_can_be_written_the_pixels_are_held_in_memory(tmp_path, read_only):
     images = make(tmp_path / "s", count=4, bad=(1,))
     files = sorted((tmp_path / "s").iterdir())
-
-    def mkstemp(**_):
-        raise OSError(refusal, os.strerror(refusal))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(tempfile, "mkstemp", mkstemp)
-        held = load_pixels(images, 40)
+    read_only(tmp_path)
+    held = load_pixels(images, 40)
     assert sorted((tmp_path / "s").iterdir()) == files
+    read_only()
     cached = load_pixels(images, 40)
     assert np.array_equal(held.pixels, cached.pixels)
     assert (held.texts, held.broken) == (cached.texts, cached.broken)
-    assert (held.texts, [i for i, _ in held.broken]) == (["글0", "글2", "글3"], [1])
+    assert not isinstance(held.pixels, np.memmap)

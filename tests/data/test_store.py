@@ -43,7 +43,8 @@ def test_keys_of_the_reference(tmp_path):
         b"label-000000002": "값".encode(),
         b"num-samples": b"2",
     }
-    assert sorted(p.name for p in (tmp_path / "s").iterdir()) == ["data.mdb", "manifest.json"]
+    files = sorted(p.name for p in (tmp_path / "s").iterdir())
+    assert files == ["checked.json", "data.mdb", "manifest.json"]
 
 
 def test_a_set_made_by_others_loads(tmp_path):
