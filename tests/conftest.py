@@ -1,20 +1,28 @@
-"""What all tests share: one thread, no deadlines, the shape of an error, and typed commands."""
+"""What all tests share: one thread, no deadlines, the shape of an error, and typed commands.
 
+Whatever only some tests need is imported where it is used, so that `tests/training/test_cuda.py`
+runs on a machine that has torch, numpy and pytest alone.
+"""
+
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import hypothesis
 import pytest
 import torch
 
-from ocrkit.cli import main
 from ocrkit.errors import OcrkitError
 
-# A deadline would measure the machine, not the code.
-hypothesis.settings.register_profile("ocrkit", deadline=None, max_examples=60)
-hypothesis.settings.load_profile("ocrkit")
+pytest_plugins = ["temporary_files"]
+
+with contextlib.suppress(ImportError):
+    import hypothesis
+
+    # A deadline would measure the machine, not the code.
+    hypothesis.settings.register_profile("ocrkit", deadline=None, max_examples=60)
+    hypothesis.settings.load_profile("ocrkit")
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +49,7 @@ def refused() -> Callable[[str], AbstractContextManager[None]]:
 @pytest.fixture
 def ocrkit(capfd, monkeypatch):
     """Type `ocrkit ARGS`: the exit code, what was printed, what was complained of."""
+    from ocrkit.cli import main
 
     def run(*args: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ocrkit", *map(str, args)])
@@ -74,6 +83,8 @@ def complains(ocrkit):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Path:
     """A folder in which `ocrkit train` has run: data/generated/smoke and runs/smoke."""
+    from ocrkit.cli import main
+
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)

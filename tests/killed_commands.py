@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,7 +56,10 @@ class Place:
             subprocess.TimeoutExpired: one of its processes does not end.
         """
         path = [str(DYING), *filter(None, [os.environ.get("PYTHONPATH")])]
+        # What a killed process leaves in the temporary folder goes with a folder of its own.
+        scratch = tempfile.TemporaryDirectory(prefix="k", ignore_cleanup_errors=True)
         environment = os.environ | {
+            "TMPDIR": scratch.name,
             "PYTHONPATH": os.pathsep.join(path),
             "OMP_NUM_THREADS": "1",
             "DYING_LOG": str(self.log),
@@ -80,6 +84,7 @@ class Place:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            scratch.cleanup()
         return process.returncode, printed
 
     def end_again_and_again(

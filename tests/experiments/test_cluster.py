@@ -108,7 +108,7 @@ def address() -> Iterator[str]:
     """A cluster of two processors, to which this process is connected; where others find it."""
     # Not below tmp_path: a socket's path has at most 107 characters.
     with (
-        tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as folder,
         pytest.MonkeyPatch.context() as patched,
     ):
         patched.delenv("RAY_ADDRESS", raising=False)

@@ -27,7 +27,8 @@ def folder(tmp_path_factory) -> Path:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     ended = subprocess.run(
         [*command, HERE / "world_runs.py", folder],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        # torchrun never removes its logs: they go where the test's own files go.
+        env=os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)},
         capture_output=True,
         text=True,
         check=False,

@@ -31,7 +31,8 @@ def torchrun(*arguments: object, cwd: Path, restarts: int = 0) -> subprocess.Pop
     return subprocess.Popen(
         [*command, *map(str, arguments)],
         cwd=cwd,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+        # torchrun's logs, which it never removes, go where the test's own files go.
+        env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200", "TMPDIR": str(cwd)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

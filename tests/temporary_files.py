@@ -1,0 +1,42 @@
+"""A pytest plug-in: the tests leave nothing in the temporary folder, or the session fails.
+
+All tests and what they start get a temporary folder of their own (TMPDIR). What lies in it at the
+end was left by a test. pytest's own folders, of which it keeps the last three, stay where they are.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+PATIENCE = 5  # seconds that processes which are just ending have to clear up
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):  # xdist: the first process checks for all
+        return
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    # torch's cache of compiled kernels is meant to stay, and is no business of the system's folder.
+    if cache := getattr(config, "cache", None):
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache.mkdir("torchinductor")))
+    # A short name: the paths of Ray's sockets below it have at most 107 characters.
+    os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="ocrkit-")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):
+        return
+    folder = Path(os.environ["TMPDIR"])
+    start = time.monotonic()
+    while (left := sorted(folder.iterdir())) and time.monotonic() - start < PATIENCE:
+        time.sleep(0.2)
+    if left:
+        names = ", ".join(path.name for path in left)
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        reporter.write_line(f"\nthe tests left in the temporary folder: {names}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    shutil.rmtree(folder, ignore_errors=True)
