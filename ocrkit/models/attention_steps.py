@@ -67,8 +67,12 @@ def take_step(
     return Step(energy, alpha, context, (i, f, g, o), c, tanh_c, o * tanh_c)
 
 
-def follow(frames: Tensor, keys: Tensor, characters: Tensor, weights: Weights) -> Tensor:
-    """Teacher forcing: characters (B, steps, 4 * hidden) -> states h (B, steps, hidden)."""
+def follow(
+    frames: Tensor, keys: Tensor, characters: Tensor, weights: Weights
+) -> tuple[Tensor, Tensor]:
+    """Teacher forcing: characters (B, steps, 4 * hidden) -> states h (B, steps, hidden) and the
+    attention alpha (B, steps, T). Both pass gradients back.
+    """
     return _Follow.apply(frames, keys, characters, *weights)
 
 
@@ -78,21 +82,21 @@ class _Follow(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, frames: Tensor, keys: Tensor, characters: Tensor, *weights: Any
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         h = c = frames.new_zeros(len(frames), keys.shape[2])
         steps: list[Step] = []
         for row in characters.unbind(1):
             steps.append(take_step(frames, keys, row, h, c, Weights(*weights)))
             h, c = steps[-1].h, steps[-1].c
         h = torch.stack([step.h for step in steps], dim=1)
-        small = (torch.stack([getattr(step, name) for step in steps]) for name in _SMALL)
+        small = [torch.stack([getattr(step, name) for step in steps]) for name in _SMALL]
         gates = torch.stack([torch.stack(step.gates) for step in steps])
         ctx.save_for_backward(frames, h, gates, *small, *weights, *(step.energy for step in steps))
-        return h
+        return h, small[0].transpose(0, 1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_h: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, d_h: Tensor, of_alpha: Tensor) -> tuple[Tensor, ...]:
         frames, h, gates, alpha, context, c, tanh_c, *rest = ctx.saved_tensors
         weights, energies = Weights(*rest[:4]), rest[4:]
         steps, batch, hidden = c.shape
@@ -118,6 +122,7 @@ class _Follow(torch.autograd.Function):
                 torch.mm(d_state[t, :, :4].flatten(1), weights.context, out=d_context[t])
                 # The row on the left: the other way round takes a kernel 13 times as slow.
                 d_alpha = torch.bmm(d_context[t].unsqueeze(1), frames.mT).squeeze(1)
+                d_alpha += of_alpha[:, t]
                 weighed = alpha[t] * d_alpha
                 torch.sub(weighed, alpha[t] * weighed.sum(1, keepdim=True), out=d_e[t])
                 d_score.addmv_(energies[t].flatten(0, 1).T, d_e[t].flatten())

@@ -36,13 +36,22 @@ class Attention(nn.Module):
         """
         if text is None:
             return self.guess(frames, steps)[0]
+        return self.teach(frames, text, steps)[0]
+
+    def teach(self, frames: Tensor, text: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """Teacher forcing: logits (B, steps, classes), and where each step looked, (B, steps, T).
+
+        Raises:
+            OcrkitError: `text` (B, ids) holds fewer than `steps` ids a row.
+        """
         if text.shape[1] < steps:
             raise OcrkitError(f"text has {text.shape[1]} ids a row: teacher forcing needs {steps}")
         # The loop is many small products: a cast around each would cost more than it saves.
         with torch.autocast(frames.device.type, enabled=False):
             frames, keys, weights, table = self._shared(frames)
-            states = follow(frames, keys, F.embedding(text[:, :steps], table) + self._bias, weights)
-        return self.generator(states)
+            characters = F.embedding(text[:, :steps], table) + self._bias
+            states, alpha = follow(frames, keys, characters, weights)
+        return self.generator(states), alpha
 
     def guess(self, frames: Tensor, steps: int) -> tuple[Tensor, list[Tensor]]:
         """Greedy decoding: logits (B, steps, classes), and alpha (B, T) of each step taken."""

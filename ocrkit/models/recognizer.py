@@ -97,13 +97,16 @@ class Recognizer(nn.Module):
         self.auxiliary: nn.Module | None = None  # in training, a CTC head on attention's frames
         initialise(self)
 
-    def forward(self, images: Tensor, text: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(
+        self, images: Tensor, text: Tensor | None = None
+    ) -> Tensor | tuple[Tensor, Tensor, Tensor]:
         """Images (B, 1, H, W) in [-1, 1] -> logits.
 
         CTC: (B, frames, classes). Attn: (B, max_length + 1, classes); `text` (B, max_length + 1)
         int64 of ids that start with [GO] = 0 forces the teacher's characters, None decodes
         greedily and stops early once every row has said [s] = 1. With `text` and an `auxiliary`
-        head: a pair, the second (B, frames, classes of the auxiliary head).
+        head: logits, the auxiliary head's (B, frames, its classes), and the attention of each step,
+        (B, max_length + 1, frames).
         Raises OcrkitError for images of another size than the model was made for.
         """
         if images.shape[1:] != (1, self.image_height, self.image_width):
@@ -116,10 +119,10 @@ class Recognizer(nn.Module):
         context = self.sequence(visual.mean(dim=2).transpose(1, 2))
         if self.prediction == "CTC":
             return self.head(context)
-        logits = self.head(context, text, self.max_length + 1)
         if text is not None and self.auxiliary is not None:
-            return logits, self.auxiliary(context)
-        return logits
+            logits, alpha = self.head.teach(context, text, self.max_length + 1)
+            return logits, self.auxiliary(context), alpha
+        return self.head(context, text, self.max_length + 1)
 
     def stage_parameters(self) -> dict[str, int]:
         """Trainable parameters of each stage: transformation, feature, sequence, prediction."""

@@ -36,7 +36,8 @@ def test_the_way_back_is_exact():
     frames = torch.randn(BATCH, FRAMES, INPUTS, dtype=torch.float64, requires_grad=True)
     text = torch.randint(0, CLASSES, (BATCH, STEPS))
     weights = tuple(head.parameters())
-    assert torch.autograd.gradcheck(lambda H, *_: head(H, text, STEPS), (frames, *weights))
+    # Of the logits and of the attention, which a guided loss uses.
+    assert torch.autograd.gradcheck(lambda H, *_: head.teach(H, text, STEPS), (frames, *weights))
 
 
 def test_frames_of_half_width_get_gradients_of_half_width():

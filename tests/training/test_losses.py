@@ -14,6 +14,7 @@ from ocrkit.training.losses import (
     attention_loss,
     check_labels,
     ctc_loss,
+    guided_attention_loss,
     loss_of,
     make_converter,
     training_loss,
@@ -111,16 +112,38 @@ def test_the_auxiliary_loss_of_parts_is_the_whole_batch_s_too():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(4, 4, 4, generator=generator)
     frames = torch.randn(4, 9, 3, generator=generator)
+    alpha = torch.rand(4, 4, 9, generator=generator)
 
     def loss(rows: slice) -> float:
         def model(images, ids):
-            return logits[rows], frames[rows]
+            return logits[rows], frames[rows], alpha[rows]
 
         part = weight_of_part(converter, texts[rows], texts)
         return float(training_loss(model, converter, frames[rows], texts[rows], 0.5, part))
 
     halves = [loss(slice(0, 2)), loss(slice(2, 4))]
     assert sum(halves) / 2 == pytest.approx(loss(slice(0, 4)), rel=1e-5)
+
+
+def test_attention_that_reads_evenly_from_left_to_right_costs_nothing():
+    along = torch.eye(20)[None]  # 20 characters at 20 frames, then [s] and padding anywhere
+    lengths = torch.tensor([21])
+    anywhere = torch.rand(1, 3, 20).softmax(2)
+    even = guided_attention_loss(torch.cat([along, anywhere], 1), lengths)
+    assert float(even) == pytest.approx(0, abs=1e-6)
+    beside = guided_attention_loss(torch.cat([along.roll(2, 2), anywhere], 1), lengths)
+    backwards = guided_attention_loss(torch.cat([along.flip(2), anywhere], 1), lengths)
+    # Two frames of 20 are a tenth of the line, one width: 1 - exp(-1/2); the last two wrap around.
+    assert float(beside) == pytest.approx((18 * (1 - math.exp(-0.5)) + 2) / 20, abs=1e-3)
+    assert 0.7 < float(backwards) < 1
+
+
+def test_short_and_empty_labels_are_guided_over_the_whole_line():
+    alpha = torch.zeros(2, 3, 8)
+    alpha[0, 0, 3:5] = 0.5  # one character, in the middle
+    alpha[1, 0, 0] = 1  # an empty label: its first step is [s]
+    loss = guided_attention_loss(alpha, torch.tensor([2, 1]))
+    assert float(loss) == pytest.approx((1 - math.exp(-((1 / 16) ** 2) / 0.02)) / 2)
 
 
 def test_long_labels_weigh_more_in_attention_alone():
