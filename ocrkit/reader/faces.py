@@ -1,0 +1,96 @@
+"""The faces that training lines are drawn with: which there are, and what each can draw."""
+
+import random
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from fontTools.ttLib import TTFont
+from PIL import ImageFont
+
+from ocrkit.synth.fonts import Font, find_fonts
+
+# Faces of one jamo a character, without Hangul syllables, or of another script's forms.
+_LEFT_OUT = ("UnJamo", "YetHangul", "UnYetgul", "NotoSansMono")
+# Handwriting and display faces are seen, but print is what pages are set in.
+_FANCY = ("Pen", "pen", "Brush", "Pilgi", "Vada", "Gungseo", "Dinaru", "Graphic", "hline", "Taza")
+_EXTREME = ("Thin", "ExtraLight", "UltraLight", "Black")
+_PRINT = ("Batang", "batang", "Myeongjo", "Serif", "Shinmun")
+_LATIN = ("dejavu", "liberation")
+
+
+class Face:
+    """One font file at any size: glyphs as coverage, and the characters it has."""
+
+    def __init__(self, font: Font) -> None:
+        self.path, self.name = font.path, font.name
+        # Noto's collections hold a face a country: the second is Korea's.
+        self.index = 1 if font.path.endswith("ttc") and "CJK" in font.name else 0
+        with TTFont(font.path, fontNumber=self.index, lazy=True) as tables:
+            self.characters = frozenset(map(chr, tables.getBestCmap()))
+
+    def glyph(self, ch: str, em: int) -> tuple[np.ndarray, int, int, float]:
+        """Coverage (h, w) uint8, its left and top from the pen on the baseline, the advance."""
+        return _glyph(self.path, self.index, em, ch)
+
+
+@lru_cache(maxsize=256)
+def _open(path: str, index: int, em: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(path, em, index, layout_engine=ImageFont.Layout.BASIC)
+
+
+@lru_cache(maxsize=60_000)
+def _glyph(path: str, index: int, em: int, ch: str) -> tuple[np.ndarray, int, int, float]:
+    face = _open(path, index, em)
+    ink, (left, top) = face.getmask2(ch, mode="L", anchor="ls")
+    pixels = np.frombuffer(bytes(ink), np.uint8).reshape(ink.size[1], ink.size[0])
+    return pixels, left, top, face.getlength(ch)
+
+
+class Faces:
+    """The system's Korean faces and, for Latin lines among them, faces of Latin alone.
+
+    fonts: where `ocrkit.synth.fonts.find_fonts` looks.
+    """
+
+    def __init__(self, fonts: str | Path = "system") -> None:
+        self.korean: list[Face] = []
+        self.weights: list[float] = []
+        for font in find_fonts(fonts):
+            if any(part in font.name for part in _LEFT_OUT):
+                continue
+            face = Face(font)
+            if "한" in face.characters:
+                self.korean.append(face)
+                print_like = 3.0 if any(part in font.name for part in _PRINT) else 2.0
+                fancy = any(part in font.name for part in _FANCY + _EXTREME)
+                self.weights.append(0.4 if fancy else print_like)
+        self.latin = self._latin_faces() if fonts == "system" else []
+
+    @staticmethod
+    def _latin_faces() -> list[Face]:
+        folder = Path("/usr/share/fonts/truetype")
+        files = [file for name in _LATIN for file in sorted((folder / name).glob("*.ttf"))]
+        return [Face(Font(f.stem, str(f), "")) for f in files if "Math" not in f.stem]
+
+    def choose(self, rng: random.Random) -> tuple[Face, Face]:
+        """A Korean face and the face of Latin letters and digits, mostly the same one."""
+        face = rng.choices(self.korean, self.weights)[0]
+        other = rng.random() < 0.2 and self.latin
+        return face, rng.choice(self.latin) if other else face
+
+
+def drawable(text: str, face: Face, latin: Face, em: int) -> list[tuple[str, Face]]:
+    """The characters of a text that the faces can draw, each with its face; no double spaces."""
+    kept: list[tuple[str, Face]] = []
+    for ch in text:
+        if ch == " ":
+            if kept and kept[-1][0] != " ":
+                kept.append((ch, face))
+            continue
+        own = latin if ch.isascii() else face
+        if ch in own.characters and own.glyph(ch, em)[0].any():
+            kept.append((ch, own))
+    while kept and kept[-1][0] == " ":
+        kept.pop()
+    return kept

@@ -1,0 +1,214 @@
+"""Reading lines: crops in, text with the place of each character out."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import cv2
+import numpy as np
+import safetensors.torch
+import torch
+from pydantic import Field
+from safetensors import SafetensorError
+
+from ocrkit.errors import OcrkitError
+from ocrkit.files import atomic_file, read_file, read_json, to_json
+from ocrkit.models.checkpoints import check_finite
+from ocrkit.reader.charset import BLANK, SIGNS, decode
+from ocrkit.reader.network import HEIGHT, STRIDE, LineNetwork, best_classes
+from ocrkit.resources import resource
+from ocrkit.schemas import Shape
+
+# A batch holds about this many pixels of width, in lines that differ by less than a bucket: the
+# LSTM that comes from the right reads the paper after a short line first, and training has shown
+# it no more of it than this.
+_BATCH_PIXELS = 8192
+BUCKET = 64
+# A crop this many times as wide as high is no line that a page can hold.
+_MOST_ASPECT = 400
+
+
+@dataclass(frozen=True)
+class LineText:
+    """What was read from one line.
+
+    Attributes:
+        text: characters, spaces among them.
+        confidence: geometric mean of the characters' probabilities, 0 to 1; 0 for no text.
+        spans: for each character its left and right in pixels of the given crop.
+    """
+
+    text: str
+    confidence: float
+    spans: list[tuple[int, int]]
+
+
+class ReaderNote(Shape):
+    """NAME.json beside the line reader's weights."""
+
+    format: Literal[1]
+    signs: str
+    channels: Annotated[
+        list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=5, max_length=5)
+    ]
+    hidden: Annotated[int, Field(ge=1, le=4096)]
+    weights_sha256: str
+    info: dict[str, Any]
+
+
+def prepare(image: np.ndarray) -> np.ndarray:
+    """Grey pixels (H, W) uint8 -> ink, uint8 (32, width): 255 is ink, 0 paper, any contrast.
+
+    Light text on a dark ground is turned round: paper is what most pixels are.
+    """
+    height, width = image.shape
+    size = max(STRIDE, round(width * HEIGHT / height)), HEIGHT
+    # Shrinking averages, so that thin strokes are not skipped.
+    how = cv2.INTER_AREA if height > HEIGHT else cv2.INTER_CUBIC
+    pixels = cv2.resize(image, size, interpolation=how).astype(np.float32)
+    darkest, paper, lightest = np.percentile(pixels, (1, 60, 99))
+    if paper - darkest < lightest - paper:
+        pixels, paper, darkest = -pixels, -np.percentile(pixels, 40), -lightest
+    span = max(paper - darkest, 16.0)  # an empty line must not have its noise blown up
+    return np.clip((paper - pixels) * (255 / span), 0, 255).astype(np.uint8)
+
+
+def to_batch(inks: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inks uint8 (32, w) -> float32 (B, 1, 32, W) with paper on the right, and frames (B,)."""
+    frames = [-(-ink.shape[1] // STRIDE) for ink in inks]
+    batch = np.zeros((len(inks), 1, HEIGHT, max(frames) * STRIDE), np.float32)
+    for row, ink in zip(batch, inks, strict=True):
+        row[0, :, : ink.shape[1]] = ink
+    return torch.from_numpy(batch / 255), torch.tensor(frames)
+
+
+class Reader:
+    """Reads lines with a trained `LineNetwork`."""
+
+    def __init__(self, network: LineNetwork, info: dict[str, Any] | None = None) -> None:
+        self.network, self.info = network.eval(), info or {}
+
+    def read_lines(self, images: Sequence[np.ndarray]) -> list[LineText]:
+        """Read crops of one line each.
+
+        Args:
+            images: grey, uint8 (H, W), of any size.
+
+        Raises:
+            OcrkitError: an image is of another shape or type, empty, or absurdly wide.
+        """
+        inks = [prepare(_checked(i, image)) for i, image in enumerate(images)]
+        found: dict[int, LineText] = {}
+        for batch in _batches([ink.shape[1] for ink in inks]):
+            pixels, frames = to_batch([inks[i] for i in batch])
+            with torch.inference_mode():
+                ids, sure = best_classes(self.network(pixels))
+            for i, count, row, p in zip(batch, frames, ids.numpy(), sure.numpy(), strict=True):
+                found[i] = _line_text(row[:count], p[:count], inks[i], images[i].shape[1])
+        return [found[i] for i in range(len(images))]
+
+
+def load_reader(path: str | Path | None = None) -> Reader:
+    """The reader of a checkpoint that `save_reader` wrote; None is the kit's own.
+
+    Raises:
+        OcrkitError: files are missing, damaged, or of another charset.
+    """
+    stem = resource("results", "reader") / "reader-ko" if path is None else Path(path)
+    weights_file = stem.with_suffix(".safetensors")
+    note = read_json(stem.with_suffix(".json"), ReaderNote)
+    if note["signs"] != SIGNS:
+        raise OcrkitError(f"{weights_file} writes other signs than this ocrkit: train it again")
+    weights = read_file(weights_file, most=2**28)
+    if hashlib.sha256(weights).hexdigest() != note["weights_sha256"]:
+        raise OcrkitError(f"{weights_file} is damaged or belongs to another .json: copy both again")
+    network = LineNetwork(tuple(note["channels"]), note["hidden"])
+    try:
+        network.load_state_dict(safetensors.torch.load(weights))
+    except (RuntimeError, SafetensorError) as error:
+        raise OcrkitError(f"{weights_file} does not fit its .json file: copy both again") from error
+    check_finite(network.state_dict(), weights_file)
+    return Reader(network, note["info"])
+
+
+def save_reader(network: LineNetwork, path: str | Path, **info: Any) -> Path:
+    """Write PATH.safetensors (matrices and kernels in half precision) and PATH.json."""
+    stem = Path(path)
+    state = {k: v.detach().contiguous() for k, v in network.state_dict().items()}
+    weights = safetensors.torch.save({k: v.half() if v.ndim > 1 else v for k, v in state.items()})
+    convolutions = [m for m in network.features if isinstance(m, torch.nn.Conv2d)]
+    note = {
+        "format": 1,
+        "signs": SIGNS,
+        "channels": [convolution.out_channels for convolution in convolutions],
+        "hidden": network.sequence.rnn.hidden_size,
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "info": info,
+    }
+    check_finite(state, stem)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    weights_file, json_file = stem.with_suffix(".safetensors"), stem.with_suffix(".json")
+    with atomic_file(weights_file) as new_weights, atomic_file(json_file) as new_json:
+        new_weights.write_bytes(weights)
+        new_json.write_text(to_json(note), encoding="utf-8")
+    return weights_file
+
+
+def _checked(index: int, image: np.ndarray) -> np.ndarray:
+    if image.ndim != 2 or image.dtype != np.uint8 or not image.size:
+        raise OcrkitError(
+            f"line {index} is {image.dtype} of shape {image.shape}: give grey uint8 (H, W)"
+        )
+    height, width = image.shape
+    if width > _MOST_ASPECT * height:
+        raise OcrkitError(f"line {index} is {width} x {height} pixels: that is no line of text")
+    return image
+
+
+def _batches(widths: list[int]) -> list[list[int]]:
+    """Indices in batches of like widths."""
+    batches: list[list[int]] = []
+    for i in sorted(range(len(widths)), key=widths.__getitem__):
+        full = batches and (len(batches[-1]) + 1) * widths[i] > _BATCH_PIXELS
+        if not batches or full or widths[i] - widths[batches[-1][0]] >= BUCKET:
+            batches.append([])
+        batches[-1].append(i)
+    return batches
+
+
+def _line_text(ids: np.ndarray, sure: np.ndarray, ink: np.ndarray, width: int) -> LineText:
+    """The greedy path of one line: repeats are one character, blanks none."""
+    starts = np.flatnonzero(np.diff(ids, prepend=-1))
+    ends = np.append(starts[1:], len(ids))
+    runs = [(s, e) for s, e in zip(starts, ends, strict=True) if ids[s] != BLANK]
+    # A line neither starts nor ends with a space, and has no two in a row.
+    text = decode(ids[s] for s, _ in runs)
+    kept = [i for i, ch in enumerate(text) if ch != " " or text[i - 1 : i] not in ("", " ")]
+    while kept and text[kept[-1]] == " ":
+        kept.pop()
+    runs, text = [runs[i] for i in kept], "".join(text[i] for i in kept)
+    if not runs:
+        return LineText("", 0.0, [])
+    peaks = [max(sure[s:e].max(), 1e-9) for s, e in runs]
+    edges = _edges([(s + e) / 2 * STRIDE for s, e in runs], ink.max(axis=0).astype(np.float32))
+    scaled = [min(round(edge * width / ink.shape[1]), width) for edge in edges]
+    confidence = float(np.exp(np.mean(np.log(peaks))))
+    return LineText(text, confidence, list(pairwise(scaled)))
+
+
+def _edges(centres: list[float], profile: np.ndarray) -> list[int]:
+    """Where characters end, in columns: between two centres, where there is the least ink."""
+    inked = np.flatnonzero(profile > 64)
+    first, last = (inked[0], inked[-1] + 1) if inked.size else (0, len(profile))
+    edges = [min(int(first), int(centres[0]))]
+    for left, right in pairwise(centres):
+        start, stop = int(left), max(int(right), int(left) + 1)
+        middle = np.abs(np.arange(start, stop) - (left + right) / 2)
+        columns = profile[start:stop]
+        edges.append(
+            start + int(np.argmin(columns + middle[: len(columns)])) if columns.size else start
+        )
+    return [*edges, max(int(last), edges[-1])]

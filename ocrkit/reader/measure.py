@@ -1,0 +1,115 @@
+"""Measuring the line reader on real pages: `python -m ocrkit.reader.measure LINES.tsv`.
+
+LINES.tsv holds a line of a page in each row: the image's file name (beside the table), x, y, width,
+height in pixels, text. A table of one image may leave the name out, and is called like it:
+page.jpg, page_lines.tsv.
+"""
+
+import argparse
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from ocrkit.data.pictures import decode
+from ocrkit.errors import OcrkitError
+from ocrkit.files import read_file
+from ocrkit.hangul import nfc
+from ocrkit.reader.lines import Reader, load_reader
+
+
+@dataclass(frozen=True)
+class RealLine:
+    """A crop of a real page, grey uint8 (H, W), and its true text."""
+
+    image: np.ndarray
+    text: str
+
+
+def read_table(path: Path, margin: float = 0.0) -> list[RealLine]:
+    """The lines of a table as crops.
+
+    Args:
+        margin: pixels kept around each box, as a share of its height.
+
+    Raises:
+        OcrkitError: the table or an image is missing or broken, or a box lies outside its image.
+    """
+    images: dict[str, np.ndarray] = {}
+    lines = []
+    for number, row in enumerate(read_file(path).decode("utf-8").splitlines(), 1):
+        fields = row.split("\t")
+        if len(fields) == 5:
+            fields.insert(0, f"{path.stem.removesuffix('_lines')}.jpg")
+        try:
+            name, *box, text = fields
+            x, y, width, height = map(int, box)
+        except ValueError:
+            raise OcrkitError(
+                f"{path}, row {number}: give file, x, y, w, h, text by tabs"
+            ) from None
+        if name not in images:
+            images[name] = np.asarray(decode(read_file(path.parent / name)).convert("L"))
+        page, pad = images[name], round(margin * height)
+        crop = page[max(y - pad, 0) : y + height + pad, max(x - pad, 0) : x + width + pad]
+        if not crop.size or min(x, y) < 0:
+            raise OcrkitError(f"{path}, row {number}: the box lies outside of {name}")
+        lines.append(RealLine(crop, nfc(text)))
+    return lines
+
+
+def _closed(text: str) -> str:
+    return "".join(text.split())
+
+
+def rates(read: list[str], true: list[str]) -> tuple[float, float]:
+    """Character error rates over all lines: without spaces, and with them."""
+    pairs = list(zip(read, true, strict=True))
+    with_spaces = sum(Levenshtein.distance(r, t) for r, t in pairs) / sum(map(len, true))
+    closed = [(_closed(r), _closed(t)) for r, t in pairs]
+    return sum(Levenshtein.distance(r, t) for r, t in closed) / sum(
+        len(t) for _, t in closed
+    ), with_spaces
+
+
+def confusions(read: list[str], true: list[str]) -> Counter[tuple[str, str]]:
+    """How often which true character was read as which; "" is nothing. Spaces are left out."""
+    found: Counter[tuple[str, str]] = Counter()
+    for r, t in zip(map(_closed, read), map(_closed, true), strict=True):
+        for edit in Levenshtein.editops(t, r):
+            source = "" if edit.tag == "insert" else t[edit.src_pos]
+            target = "" if edit.tag == "delete" else r[edit.dest_pos]
+            found[source, target] += 1
+    return found
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tables", type=Path, nargs="+", help="tables of lines, see above")
+    parser.add_argument("--reader", type=Path, help="another reader than the kit's")
+    parser.add_argument("--margin", type=float, default=0.0, help="share of a line's height")
+    parser.add_argument("--errors", action="store_true", help="also print the wrong lines")
+    options = parser.parse_args()
+    reader: Reader = load_reader(options.reader)
+    for table in options.tables:
+        lines = read_table(table, options.margin)
+        read = [line.text for line in reader.read_lines([line.image for line in lines])]
+        true = [line.text for line in lines]
+        without, with_spaces = rates(read, true)
+        print(
+            f"{table.name}: {len(lines)} lines, character error rate "
+            f"{without:.2%} without spaces, {with_spaces:.2%} with"
+        )
+        if options.errors:
+            for r, t in zip(read, true, strict=True):
+                if r != t:
+                    print(f"  {t}\n  {r}\n")
+            found = confusions(read, true).most_common(40)
+            print(" ".join(f"{a or '-'}>{b or '-'}:{n}" for (a, b), n in found))
+
+
+if __name__ == "__main__":
+    main()

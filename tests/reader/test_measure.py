@@ -1,0 +1,41 @@
+"""Measuring on real lines."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocrkit.reader.measure import confusions, rates, read_table
+
+
+@pytest.fixture
+def page(tmp_path):
+    pixels = np.full((50, 80), 255, np.uint8)
+    pixels[10:20, 5:45] = 0
+    Image.fromarray(pixels).save(tmp_path / "page.jpg", quality=95)
+    return tmp_path / "page_lines.tsv"
+
+
+def test_rows_with_and_without_a_name_are_cut_from_their_image(page):
+    page.write_text("5\t10\t40\t10\t가 나\npage.jpg\t5\t10\t40\t10\t다\n", encoding="utf-8")
+    first, second = read_table(page)
+    assert (first.text, second.text) == ("가 나", "다")
+    assert first.image.shape == (10, 40)
+    assert first.image.mean() < 20
+    assert read_table(page, margin=0.5)[0].image.shape == (20, 50)
+
+
+def test_rows_that_do_not_fit_are_named(page, refused):
+    for row, said in [("5\t10\t가", "row 1: give"), ("90\t10\t4\t4\t가", "row 1: the box")]:
+        page.write_text(row + "\n", encoding="utf-8")
+        with refused(said):
+            read_table(page)
+
+
+def test_rates_without_spaces_and_with():
+    without, with_spaces = rates(["가나 다", "x"], ["가 나다", "가"])
+    assert without == pytest.approx(1 / 4)
+    assert with_spaces == pytest.approx(3 / 5)
+
+
+def test_confusions_name_what_was_read_as_what():
+    assert confusions(["가 너", "다라"], ["가나", "라"]) == {("나", "너"): 1, ("", "다"): 1}
