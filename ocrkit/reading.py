@@ -46,12 +46,17 @@ def ink_bands(image: Image.Image) -> int:
 class Reader:
     """A checkpoint that reads files.
 
+    Args:
+        pad: keep the images' shapes and pad, or stretch them; None does as its training did.
+
     Raises:
         OcrkitError: the checkpoint is missing or broken.
     """
 
-    def __init__(self, checkpoint: str | Path):
+    def __init__(self, checkpoint: str | Path, pad: bool | None = None):
         self.model, self.info = load_checkpoint(checkpoint)
+        trained = self.info.get("info", {}).get("pad", False)
+        self.pad: bool = trained if pad is None else pad
         self.charset: str = self.info["charset"]
         self.converter = make_converter(self.model.prediction, self.charset, self.model.max_length)
 
@@ -113,7 +118,7 @@ class Reader:
             warnings = self.doubts(image, force)
         except OcrkitError as error:
             raise OcrkitError(f"{file}: {error}") from None
-        pixels = resize(image, self.model.image_width, self.model.image_height)
+        pixels = resize(image, self.model.image_width, self.model.image_height, self.pad)
         result = read_all(self.model, self.converter, np.stack([pixels]))
         if result.confidence[0] < 0.5:
             warnings.append(f"the model itself is unsure ({result.confidence[0]:.0%})")

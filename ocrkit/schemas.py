@@ -22,6 +22,12 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
 
+class CheckpointInfo(Shape):
+    """How a model was trained: so far as it matters when it reads."""
+
+    pad: bool = False
+
+
 class CheckpointNote(Shape):
     """NAME.json beside a model's weights."""
 
@@ -34,7 +40,7 @@ class CheckpointNote(Shape):
     width: Annotated[float, Field(gt=0, le=MAX_WIDTH, allow_inf_nan=False)]
     charset: Annotated[str, Field(min_length=1)]
     weights_sha256: str
-    info: dict[str, Any] = {}
+    info: CheckpointInfo = CheckpointInfo()
 
 
 class Manifest(Shape):

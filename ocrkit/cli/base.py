@@ -49,6 +49,12 @@ Charset = Annotated[
 ]
 ImageWidth = Annotated[int | None, typer.Option(min=32, help="pixels; the height is 32")]
 MaxLength = Annotated[int | None, typer.Option(min=1, help="longest label in characters")]
+Pad = Annotated[
+    bool, typer.Option("--pad", help="own sets: keep the images' shapes and pad, do not stretch")
+]
+PadOrStretch = Annotated[
+    bool | None, typer.Option("--pad/--stretch", help="[default: as in the model's training]")
+]
 Engine = Annotated[str, typer.Option(help="native, or apex: NVIDIA Apex, on GPUs")]
 Precision = Annotated[
     str | None, typer.Option(help="fp32, bf16, fp16 or auto, instead of the recipe's")

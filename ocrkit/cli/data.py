@@ -16,6 +16,7 @@ from ocrkit.cli.base import (
     ImageWidth,
     MaxLength,
     On,
+    Pad,
     PresetName,
     UnfitLimit,
     Workers,
@@ -96,6 +97,7 @@ def diagnose(
     charset: Charset = None,
     image_width: ImageWidth = None,
     max_length: MaxLength = None,
+    pad: Pad = False,
     unfit_limit: UnfitLimit = None,
 ) -> None:
     """Say before any training what would go wrong with these sets, and what to change."""
@@ -118,6 +120,7 @@ def diagnose(
         max_length=max_length or (chosen.max_length if chosen else MAX_LENGTH),
         charset=characters,
         test=held_out,
+        pad=pad,
         unfit_limit=limit if unfit_limit is None else unfit_limit,
     )
     show_findings(findings)

@@ -23,6 +23,7 @@ from ocrkit.cli.base import (
     MaxLength,
     On,
     Out,
+    Pad,
     Precision,
     PresetName,
     SaveEvery,
@@ -164,6 +165,7 @@ def train(
     charset: Charset = None,
     image_width: ImageWidth = None,
     max_length: MaxLength = None,
+    pad: Pad = False,
     width: Annotated[float, typer.Option(help="own sets: 1 is the paper's layers")] = 0.25,
     steps: Annotated[int | None, typer.Option(min=1, help="own sets: optimiser steps")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="own sets: images a step")] = None,
@@ -208,6 +210,7 @@ def train(
                 changes={"steps": steps, "batch_size": batch_size, "precision": precision},
                 image_width=image_width or IMAGE_WIDTH,
                 max_length=max_length or MAX_LENGTH,
+                pad=pad,
                 unfit_limit=0.01 if unfit_limit is None else unfit_limit,
                 width=width,
                 seed=seed,
@@ -216,6 +219,8 @@ def train(
                 **settings,
             )
         return
+    if pad:
+        raise OcrkitError("--pad is for sets of your own: give them with --train")
     with process_group(world, device):
         chosen, images = world.broadcast_from_main(lambda: prepared(preset, data, world.size))
         chosen = _changed(chosen, unfit_limit, precision)
@@ -256,7 +261,8 @@ def _train_own(
         opened = [ImageSet(path) for path in sets]
         followed = ImageSet(valid) if valid else None
         chosen = find_charset(charset or "data", [*opened, *([followed] if followed else [])])
-        sizes = {key: settings[key] for key in ("image_width", "max_length", "unfit_limit")}
+        keys = ("image_width", "max_length", "pad", "unfit_limit")
+        sizes = {key: settings[key] for key in keys}
         findings = examine(opened, model, test=followed, charset=chosen, **sizes)
         show_findings(finding for finding in findings if finding.level != "ok")
         return chosen

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ocrkit.cli.base import app, complain, console
+from ocrkit.cli.base import PadOrStretch, app, complain, console
 from ocrkit.errors import OcrkitError
 
 
@@ -13,6 +13,7 @@ from ocrkit.errors import OcrkitError
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="such as runs/mini/checkpoints/NAME")],
     sets: Annotated[list[Path], typer.Argument(help="LMDB sets with labels")],
+    pad: PadOrStretch = None,
 ) -> None:
     """Score a checkpoint on LMDB sets: accuracy with its interval, and every error rate."""
     import pandas as pd
@@ -25,9 +26,10 @@ def evaluate(
     from ocrkit.report.text import to_rich
     from ocrkit.training import read_all
 
-    reader, rows = Reader(checkpoint), []
+    reader, rows = Reader(checkpoint, pad), []
     for path in sets:
-        images = load_pixels(ImageSet(path), reader.model.image_width)
+        size = (reader.model.image_width, reader.model.image_height)
+        images = load_pixels(ImageSet(path), *size, reader.pad)
         readings = read_all(reader.model, reader.converter, images.pixels)
         rows.append({"set": path.name, **score(readings.texts, images.texts).as_dict()})
         unknown = sum(bool(outside(label_of(t), reader.charset)) for t in images.texts)
@@ -47,11 +49,12 @@ def read(
     checkpoint: Annotated[Path, typer.Argument(help="such as runs/mini/checkpoints/NAME")],
     images: Annotated[list[Path], typer.Argument(help="image files, one line of text each")],
     force: Annotated[bool, typer.Option("--force", help="read what looks hopeless")] = False,
+    pad: PadOrStretch = None,
 ) -> None:
     """Read image files with a checkpoint, and say where the result cannot be trusted."""
     from ocrkit.reading import Reader
 
-    reader, refused = Reader(checkpoint), 0
+    reader, refused = Reader(checkpoint, pad), 0
     complain(reader.limits(), "dim")
     for image in images:
         try:

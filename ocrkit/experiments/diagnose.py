@@ -43,6 +43,7 @@ def diagnose(
     max_length: int,
     charset: str,
     test: ImageSet | None = None,
+    pad: bool = False,
     unfit_limit: float = 0.01,
 ) -> list[Finding]:
     """Look at one or more training sets, taken together, through the eyes of a model.
@@ -53,6 +54,7 @@ def diagnose(
         max_length: characters of the longest label.
         charset: the characters that the model would know.
         test: a set to validate or test on; looked at for itself, and for what it shares.
+        pad: would the images keep their shapes and be padded, instead of stretched?
         unfit_limit: share of labels that may need more CTC frames than there are, 0 to 1.
 
     Returns:
@@ -66,7 +68,7 @@ def diagnose(
     make_converter(stages.prediction, charset, max_length)
     if image_width < 8:
         raise OcrkitError(f"images {image_width} pixels wide are too narrow: use 8 or more")
-    settings = Settings(stages, image_width, max_length, charset, unfit_limit)
+    settings = Settings(stages, image_width, max_length, charset, unfit_limit, pad)
     data = Joined([train] if isinstance(train, ImageSet) else train)
     if not len(data):
         raise OcrkitError("there is no training set to look at: give one")

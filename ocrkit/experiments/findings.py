@@ -30,13 +30,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a model would be trained with: its stages, sizes and characters."""
+    """What a model would be trained with: its stages, sizes, characters, padded images or not."""
 
     stages: ModelName
     image_width: int
     max_length: int
     charset: str
     unfit_limit: float
+    pad: bool = False
 
 
 class Joined:

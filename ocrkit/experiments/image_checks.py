@@ -16,6 +16,8 @@ from ocrkit.reading import MIN_SYLLABLE_PIXELS
 SAMPLE = 2000
 # Lower than this, a syllable's strokes are not in the picture to begin with.
 MIN_HEIGHT = 16
+# Wide and narrow images of one set: from this ratio of their shapes on, they are worth padding.
+MIXED = 4
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def check_squeezed(data: Joined, looks: list[Look], settings: Settings) -> Findi
     """Does a syllable keep enough pixels of width once the image is resized?
 
     A line that is n syllables wide, or n times as wide as high, gives a syllable at most 1/n of
-    the width.
+    the width: of the image's own, where it is padded.
     """
     width, whole = settings.image_width, [one for one in looks if not one.broken]
     if not whole:
@@ -93,7 +95,8 @@ def check_squeezed(data: Joined, looks: list[Look], settings: Settings) -> Findi
     shares = [
         max(units(data.texts[one.index].strip()), one.width / one.height, 1.0) for one in whole
     ]
-    pixels = [width / share for share in shares]
+    widths = [min(width, _natural(one)) if settings.pad else width for one in whole]
+    pixels = [own / share for own, share in zip(widths, shares, strict=True)]
     thin = sorted((p, one.index) for p, one in zip(pixels, whole, strict=True))
     thin = [index for p, index in thin if p < MIN_SYLLABLE_PIXELS]
     median = float(np.median(pixels))
@@ -107,6 +110,11 @@ def check_squeezed(data: Joined, looks: list[Look], settings: Settings) -> Findi
         f"{data.examples(thin)})"
     )
     return Finding("warn", "squeezed", said, f"--image-width {wanted}, or shorter pieces of text")
+
+
+def _natural(one: Look) -> float:
+    """How wide an image would be at a height of 32 pixels."""
+    return 32 * one.width / one.height
 
 
 def check_shapes(data: Joined, looks: list[Look], settings: Settings) -> list[Finding]:
@@ -130,14 +138,21 @@ def check_shapes(data: Joined, looks: list[Look], settings: Settings) -> list[Fi
         said += f"high ({data.examples(small)}): their strokes are lost already"
         advice = "cut them from larger pictures; resizing brings nothing back"
         found.append(Finding("warn", "small", said, advice))
-    natural = [32 * one.width / one.height for one in whole]
+    natural = [_natural(one) for one in whole]
     if settings.image_width > 3 * (median := float(np.median(natural))):
         usual = max(-(-int(np.ceil(share_of(natural))) // 4) * 4, 8)
         said = f"at 32 pixels of height the images are about {median:.0f} pixels wide, and would "
-        said += f"be stretched to {settings.image_width}: slow, and unlike what was drawn"
+        way = "padded" if settings.pad else "stretched"
+        said += f"be {way} to {settings.image_width}: slow, and unlike what was drawn"
         advice = f"--image-width {usual} (99 % are not squeezed)"
         if usual < settings.image_width:
             found.append(Finding("warn", "stretched", said, advice))
+    narrow, wide = np.quantile(natural, (0.05, 0.95))
+    if wide > MIXED * narrow and not settings.pad:
+        said = f"at 32 pixels of height one image in twenty is under {narrow:.0f} pixels wide and "
+        said += f"one in twenty over {wide:.0f}: at one width, a syllable of the first is drawn "
+        said += f"{wide / narrow:.0f} times as wide as one of the second"
+        found.append(Finding("warn", "mixed shapes", said, "--pad keeps the shapes"))
     return found or [Finding("ok", "shapes", f"{len(whole):,} images looked at are lines of text")]
 
 

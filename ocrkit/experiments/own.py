@@ -73,6 +73,7 @@ def train_own(
     folder: Path,
     device: str = "cpu",
     watch: Callable[[Progress], None] = lambda progress: None,
+    pad: bool = False,
     unfit_limit: float = 0.01,
     world: World = ALONE,
     **settings: Any,
@@ -86,6 +87,8 @@ def train_own(
         train_sets, valid_set: folders that `pack` or `ocrkit generate` wrote, or the reference
             framework's own.
         charset: the characters (see `find_charset`).
+        pad: keep the images' shapes and pad them, instead of stretching; the checkpoint tells it
+            to who reads.
         width: multiplier of the layers' channels; 1 is the paper's.
         recipe: its batch size is raised to a multiple of the number of sets.
         folder: where the checkpoint, `own.json` and, until the end, the training's state go.
@@ -113,6 +116,7 @@ def train_own(
             max_length=max_length,
             charset=charset,
             test=valid,
+            pad=pad,
             unfit_limit=unfit_limit,
         )
     )
@@ -125,6 +129,9 @@ def train_own(
         "max_length": max_length,
         "train": [images.fingerprint() for images in train],
         "valid": valid.fingerprint() if valid else None,
+        **(
+            {"pad": True} if pad else {}
+        ),  # absent, not False, in runs from before there was a choice
     }
     whole = {**identity, "recipe": asdict(recipe), "seed": seed}
     folder, checkpoint = Path(folder), Path(folder) / model
@@ -144,8 +151,8 @@ def train_own(
     if recipe.start == "orthogonal":
         orthogonal_start(network)
     with world.main_process_first():  # which decodes; the others find it done
-        pixels = [load_pixels(images, image_width) for images in train]
-        valid_pixels = load_pixels(valid, image_width) if valid else None
+        pixels = [load_pixels(images, image_width, pad=pad) for images in train]
+        valid_pixels = load_pixels(valid, image_width, pad=pad) if valid else None
     trainer = Trainer(
         network,
         converter,
@@ -163,7 +170,8 @@ def train_own(
 
     def save(step: int, **about: Any) -> None:
         sets = [str(images.path.name) for images in train]
-        save_checkpoint(trainer.model, checkpoint, charset, trained_on=sets, step=step, **about)
+        about |= {"trained_on": sets, "step": step, "pad": pad}
+        save_checkpoint(trainer.model, checkpoint, charset, **about)
 
     def keep_best(progress: Progress) -> None:
         accuracy = progress.valid_accuracy
@@ -198,7 +206,7 @@ def _is_finished(note: Path, run: dict[str, Any], checkpoint: Path) -> bool:
         return False
     before = read_json(note).get("run", {})
     if before != run:
-        other = ", ".join(key for key in run if before.get(key) != run[key])
+        other = ", ".join(key for key in run | before if before.get(key) != run.get(key))
         raise OcrkitError(
             f"{note.parent} holds a finished training with another {other}: choose another folder, "
             "or move it away"

@@ -145,6 +145,23 @@ def test_images_squeezed_and_the_width_to_use(tmp_path):
     assert look(latin, ATTN, max_length=16, charset="ab")["squeezed"].level == "ok"
 
 
+def test_short_and_long_lines_in_one_set(tmp_path):
+    sizes = [(32, 32), (640, 32)] * 5
+    mixed = own_set(
+        tmp_path / "mixed", [w for one in words(5, 5) for w in (one[0], one * 4)], sizes
+    )
+    found = look(mixed, image_width=320, max_length=20)
+    assert "under 32 pixels wide and one in twenty over 640" in found["mixed shapes"].said
+    assert "20 times as wide" in found["mixed shapes"].said
+    assert found["mixed shapes"].advice.startswith("--pad")
+    padded = look(mixed, image_width=320, max_length=20, pad=True)
+    assert "mixed shapes" not in padded
+    # Padded, a narrow image keeps its own width: eight syllables on 32 pixels are a smudge.
+    tight = own_set(tmp_path / "tight", ["가나다라마바사아"] * 4, [(32, 32)] * 4)
+    assert look(tight, image_width=320, max_length=20)["squeezed"].level == "ok"
+    assert "4 of 4" in look(tight, image_width=320, max_length=20, pad=True)["squeezed"].said
+
+
 def test_pages_and_small_and_stretched_images(tmp_path):
     sizes = [(40, 200), (40, 10), (64, 32), (64, 32)]
     found = look(own_set(tmp_path / "set", words(4), sizes))

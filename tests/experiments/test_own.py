@@ -8,6 +8,7 @@ import pytest
 import torch
 from own_sets import CHARSET, own_set, picture, words
 
+from ocrkit.data.cache import resize
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.experiments.own import OWN_RECIPE, find_charset, preset_charset, train_own
 from ocrkit.experiments.presets import get_preset
@@ -135,6 +136,25 @@ def test_a_finished_run_is_not_trained_again(sets, tmp_path, refused):
     train(sets, tmp_path / "run", watch=steps.append)
     assert len(steps) == 6
     Reader(first)
+
+
+def test_what_is_trained_on_padded_images_reads_padded_images(sets, tmp_path, monkeypatch, refused):
+    image = tmp_path / "narrow.png"
+    image.write_bytes(picture(1, 32, 32))
+    read = []
+    monkeypatch.setattr(
+        "ocrkit.reading.resize", lambda *args: read.append(args[3]) or resize(*args)
+    )
+    for pad in (False, True):
+        checkpoint = train(sets, tmp_path / f"{pad}", pad=pad)
+        Reader(checkpoint).read(image)
+        Reader(checkpoint, pad=not pad).read(image)
+        assert (sets[0] / f"pixels-32x64{'-pad' if pad else ''}.npy").exists()
+    assert read == [False, True, True, False]
+    with refused("finished training with another pad: choose another folder"):
+        train(sets, tmp_path / "True")
+    with refused("finished training with another pad: choose another folder"):
+        train(sets, tmp_path / "False", pad=True)
 
 
 def test_what_would_fail_is_refused_before_anything_is_written(sets, tmp_path, refused):
