@@ -218,6 +218,14 @@ def test_evaluate_says_what_it_cannot_count(checkpoint, ocrkit, tmp_path):
     assert "[mine]: image 2 left out: the image does not decode" in broken
 
 
+def test_evaluate_pads_where_that_is_wanted(checkpoint, ocrkit, tmp_path):
+    good = ImageSet("data/generated/smoke/test-basic").image_bytes(0)
+    write_set(tmp_path / "mine", [Item(good, "가")])
+    for choice in ([], ["--stretch"], ["--pad"]):
+        assert ocrkit("evaluate", checkpoint, tmp_path / "mine", *choice)[0] == 0
+        assert bool(list((tmp_path / "mine").glob("pixels-*-pad.npy"))) == (choice == ["--pad"])
+
+
 def test_evaluate_of_nothing(checkpoint, complains, tmp_path):
     assert "is missing" in complains("evaluate", tmp_path / "gone", tmp_path)
     assert "has no data.mdb" in complains("evaluate", checkpoint, tmp_path)
