@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Self
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from ocrkit.experiments.grid import Run, weight
 from ocrkit.experiments.runner import Event
@@ -20,11 +20,11 @@ class _Bars:
     def __init__(self, console: Console):
         self._bars = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=console,
         )
 
@@ -104,7 +104,8 @@ class SweepBars(_Bars):
         if began:
             self._bars.remove_task(self._tasks.pop(run))
         if row["status"] != "ok":
-            self._bars.console.print(f"[red]failed[/] {run.name}: {escape(row['error'])}")
+            line = Text("failed", "red").append(f" {run.name}: {row['error']}", "default")
+            self._bars.console.print(line, soft_wrap=True)
         elif began:
             self._bars.console.print(
                 f"{run.name:<28} {row['accuracy']:5.1f} % of unseen words, "

@@ -9,6 +9,7 @@ from PIL import Image
 from ocrkit.data.cache import resize
 from ocrkit.data.pictures import contrast_problem, decode
 from ocrkit.errors import OcrkitError
+from ocrkit.files import read_file
 from ocrkit.models import load_checkpoint
 from ocrkit.training.losses import make_converter
 from ocrkit.training.predict import read_all
@@ -108,10 +109,9 @@ class Reader:
             OcrkitError: the file is missing, does not decode, or is no single line of text.
         """
         file = Path(file)
+        content = read_file(file)
         try:
-            image = decode(file.read_bytes())
-        except OSError as error:
-            raise OcrkitError(f"cannot read {file}: {error.strerror}") from None
+            image = decode(content)
         except OcrkitError as error:
             raise OcrkitError(f"{file}: {error}") from None
         try:

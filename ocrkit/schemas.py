@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-# Far beyond what anybody trains; a damaged number must not ask for all the machine's memory.
-MAX_IMAGE_WIDTH, MAX_LENGTH, MAX_WIDTH = 8192, 1000, 4.0
+from ocrkit.limits import MAX_CLASSES, MAX_IMAGE_WIDTH, MAX_LENGTH, MAX_WIDTH
 
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -33,7 +32,7 @@ class CheckpointNote(Shape):
 
     format: Annotated[int, Field(ge=1)]
     name: str
-    classes: Annotated[int, Field(ge=2, le=200_000)]
+    classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)]
     max_length: Annotated[int, Field(ge=1, le=MAX_LENGTH)]
     image_width: Annotated[int, Field(ge=8, le=MAX_IMAGE_WIDTH)]
     image_height: Annotated[int, Field(ge=32, le=512)]

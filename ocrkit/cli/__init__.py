@@ -5,13 +5,18 @@ import sys
 # Each module adds its commands to `app`, in the order of the help.
 from ocrkit.cli import about, data, papers, runs, use
 from ocrkit.cli.base import app, complain, err
+from ocrkit.cli.guard import empty_argument, explain, make_printable
 from ocrkit.errors import OcrkitError
 
 __all__ = ["about", "app", "data", "main", "papers", "runs", "use"]
 
 
 def main() -> None:
-    """The entry point: an error a user can mend is one line, not a traceback."""
+    """The entry point: an error is one line, not a traceback."""
+    make_printable()
+    if problem := empty_argument(sys.argv[1:]):
+        complain(f"ocrkit: {problem}", "red")
+        sys.exit(2)
     try:
         app(prog_name="ocrkit", standalone_mode=True)
     except OcrkitError as error:
@@ -21,3 +26,6 @@ def main() -> None:
         if end.code == 130:  # what typer makes of Ctrl-C
             err.print("stopped; start it again and it goes on from where it was")
         raise
+    except Exception as error:
+        complain(f"ocrkit: {explain(error)}", "red")
+        sys.exit(1)

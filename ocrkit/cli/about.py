@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
-from ocrkit.cli.base import app, console
+from ocrkit.cli.base import app, console, say
 from ocrkit.errors import OcrkitError
+from ocrkit.limits import MAX_CLASSES
 
 
 @app.command()
@@ -17,7 +19,9 @@ def doctor() -> None:
 
     findings = examine(Path.cwd())
     for what, well, found in findings:
-        console.print(f"{'[green]ok[/]' if well else '[red]!![/]'}  {what:<18} {found}")
+        line = Text("ok" if well else "!!", "green" if well else "red")
+        line.append(f"  {what:<18} {found}", "default")
+        console.print(line, soft_wrap=True)
     if not all(well for _, well, _ in findings):
         raise typer.Exit(1)
 
@@ -25,7 +29,9 @@ def doctor() -> None:
 @app.command()
 def models(
     format: Annotated[str, typer.Option(help="table or csv")] = "table",
-    classes: Annotated[int, typer.Option(help="of a CTC model; attention has one more")] = 973,
+    classes: Annotated[
+        int, typer.Option(min=2, max=MAX_CLASSES, help="of a CTC model; attention has one more")
+    ] = 973,
 ) -> None:
     """List the 24 models and their parameters by stage, at the paper's full size."""
     import pandas as pd
@@ -70,4 +76,4 @@ def notebooks(
             tidy(out)
             if not smoke:
                 path.write_bytes(out.read_bytes())
-        console.print(f"{path}  {seconds:.0f} s")
+        say(f"{path}  {seconds:.0f} s")

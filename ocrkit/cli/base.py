@@ -1,6 +1,7 @@
 """What all commands share: the application, where it prints, and options of the same meaning."""
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ocrkit.errors import OcrkitError
+from ocrkit.limits import MAX_IMAGE_WIDTH, MAX_SEED, MAX_WIDTH
+from ocrkit.limits import MAX_LENGTH as MOST_CHARACTERS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,8 +26,17 @@ app = typer.Typer(
     "machine can do.",
     rich_markup_mode="rich",
 )
-console = Console()
-err = Console(stderr=True)
+# Brackets and colons in the names of files are no markup and no emoji.
+console = Console(markup=False, emoji=False)
+err = Console(stderr=True, markup=False, emoji=False)
+
+
+def _a_number(value: float | None) -> float | None:
+    """Typer's ranges let "nan" through, which is neither above nor below anything."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number")
+    return value
+
 
 PresetName = Annotated[
     str,
@@ -38,23 +50,45 @@ DataFolder = Annotated[
     Path | None, typer.Option(help="where the images lie [default: data/generated/PRESET]")
 ]
 Out = Annotated[Path | None, typer.Option(help="where to write [default: runs/PRESET]")]
-Workers = Annotated[int, typer.Option(min=1, help="processes side by side")]
+Workers = Annotated[int, typer.Option(min=1, max=1024, help="processes side by side")]
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
 UnfitLimit = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="share of labels that may not fit CTC's frames, 0 to 1"),
+    typer.Option(
+        min=0, max=1, callback=_a_number, help="share of labels that may not fit CTC's frames"
+    ),
 ]
 Charset = Annotated[
     str | None, typer.Option(help="data (what the labels hold), 972, ksx1001, or a text file")
 ]
-ImageWidth = Annotated[int | None, typer.Option(min=32, help="pixels; the height is 32")]
-MaxLength = Annotated[int | None, typer.Option(min=1, help="longest label in characters")]
+ImageWidth = Annotated[
+    int | None,
+    typer.Option(min=32, max=MAX_IMAGE_WIDTH, help="pixels; the height is 32"),
+]
+MaxLength = Annotated[
+    int | None, typer.Option(min=1, max=MOST_CHARACTERS, help="longest label in characters")
+]
 Pad = Annotated[
     bool, typer.Option("--pad", help="own sets: keep the images' shapes and pad, do not stretch")
 ]
 PadOrStretch = Annotated[
     bool | None, typer.Option("--pad/--stretch", help="[default: as in the model's training]")
 ]
+Width = Annotated[
+    float,
+    typer.Option(
+        min=0.01, max=MAX_WIDTH, callback=_a_number, help="own sets: 1 is the paper's layers"
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED)]
+Seeds = Annotated[
+    list[int] | None,
+    typer.Option("--seed", min=0, max=MAX_SEED, help="one seed; repeat for more [default: 1]"),
+]
+Steps = Annotated[
+    int | None, typer.Option(min=1, max=100_000_000, help="own sets: optimiser steps")
+]
+BatchSize = Annotated[int | None, typer.Option(min=1, max=65_536, help="own sets: images a step")]
 Engine = Annotated[str, typer.Option(help="native, or apex: NVIDIA Apex, on GPUs")]
 Precision = Annotated[
     str | None, typer.Option(help="fp32, bf16, fp16 or auto, instead of the recipe's")
@@ -64,13 +98,25 @@ SyncBatchNorm = Annotated[
     bool,
     typer.Option("--sync-batch-norm", help="batch norm over all processes' images (torchrun)"),
 ]
-SaveEvery = Annotated[float, typer.Option(min=0, help="seconds between two checkpoints")]
+SaveEvery = Annotated[
+    float,
+    typer.Option(min=0, max=86_400, callback=_a_number, help="seconds between two checkpoints"),
+]
 On = Annotated[
     str, typer.Option("--on", help="here, or ray: the cluster at RAY_ADDRESS, else one of its own")
 ]
-Cpus = Annotated[float, typer.Option(min=0.01, help="on ray: processors for each run")]
+Cpus = Annotated[
+    float,
+    typer.Option(min=0.01, max=1024, callback=_a_number, help="on ray: processors for each run"),
+]
 Gpus = Annotated[
-    float | None, typer.Option(min=0, help="on ray: GPUs for each run [default: 1 with cuda]")
+    float | None,
+    typer.Option(
+        min=0,
+        max=1024,
+        callback=_a_number,
+        help="on ray: GPUs for each run [default: 1 with cuda]",
+    ),
 ]
 Timing = Annotated[
     bool, typer.Option("--timing/--no-timing", help="when all are trained, time each alone")
@@ -78,6 +124,11 @@ Timing = Annotated[
 # What sets of one's own are trained with where nothing else is said.
 IMAGE_WIDTH, MAX_LENGTH = 200, 25
 CORES = os.cpu_count() or 1
+
+
+def say(text: object) -> None:
+    """One line of the result: never wrapped."""
+    console.print(Text(str(text)), soft_wrap=True)
 
 
 def complain(text: object, style: str) -> None:

@@ -24,6 +24,7 @@ from ocrkit.cli.base import (
     complain,
     console,
     place,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def generate(
     with place(on, workers):
         _, data = prepared(preset, out, workers, words, fonts, on)
     sets = sorted(p.name for p in data.folder.iterdir() if p.is_dir())
-    console.print(f"{data.folder}: {', '.join(sets)}")
-    console.print(f"{len(data.charset)} syllables; fingerprint {data.fingerprint}")
+    say(f"{data.folder}: {', '.join(sets)}")
+    say(f"{len(data.charset)} syllables; fingerprint {data.fingerprint}")
 
 
 @app.command()
@@ -83,7 +84,7 @@ def pack(
         written = pack_images(truth, images, out, lambda *done: bars.watch(out.name, *done))
     for name, reason in written.refused:
         complain(f"left out: {name}: {reason}", "yellow")
-    console.print(f"{out}: {written.count} images, {len(written.refused)} left out")
+    say(f"{out}: {written.count} images, {len(written.refused)} left out")
 
 
 @app.command()

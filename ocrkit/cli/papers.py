@@ -5,17 +5,15 @@ from typing import Annotated
 
 import typer
 
-from ocrkit.cli.base import app, console
+from ocrkit.cli.base import Seeds, app, console, say
 
 
 @app.command()
 def papers(
     study: Annotated[list[str] | None, typer.Argument(help="such as craft or moran-plain")] = None,
-    seed: Annotated[
-        list[int] | None, typer.Option(help="one seed; repeat for more [default: 1]")
-    ] = None,
+    seed: Seeds = None,
     out: Annotated[Path, typer.Option(help="where rows and weights go")] = Path("runs/papers"),
-    threads: Annotated[int, typer.Option(min=1, help="processor cores to train on")] = 2,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="processor cores to train on")] = 2,
     times: Annotated[
         bool, typer.Option(help="train nothing; time one image through every model that is there")
     ] = False,
@@ -32,11 +30,11 @@ def papers(
     from ocrkit.progress import RunBar
 
     if times:
-        time_again(out, lambda name, ms: console.print(f"{name}: {ms:.1f} ms an image"))
+        time_again(out, lambda name, ms: say(f"{name}: {ms:.1f} ms an image"))
         return
     if not study:
         for name in all_studies():
-            console.print(name)
+            say(name)
         return
     torch.set_num_threads(threads)
     for name in study:

@@ -12,6 +12,7 @@ from ocrkit.cli.base import (
     CORES,
     IMAGE_WIDTH,
     MAX_LENGTH,
+    BatchSize,
     Charset,
     Compile,
     Cpus,
@@ -27,15 +28,20 @@ from ocrkit.cli.base import (
     Precision,
     PresetName,
     SaveEvery,
+    Seed,
+    Seeds,
+    Steps,
     SyncBatchNorm,
     Timing,
     UnfitLimit,
+    Width,
     Workers,
     app,
     complain,
     console,
     place,
     resumable,
+    say,
 )
 from ocrkit.cli.data import prepared, show_findings
 from ocrkit.errors import OcrkitError
@@ -54,7 +60,7 @@ def sweep(
     model: Annotated[
         list[str] | None, typer.Option("--model", "-m", help="one model; repeat for more")
     ] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="one seed; repeat for more")] = None,
+    seed: Seeds = None,
     workers: Workers = CORES,
     device: Device = "cpu",
     unfit_limit: UnfitLimit = None,
@@ -144,7 +150,7 @@ def _conclude(runs: list["Run"], folder: Path, time_all: Callable[[], None] | No
     finally:
         assemble(folder)
     failed = [run.name for run in runs if not is_done(read_row(folder, run))]
-    console.print(f"{len(runs) - len(failed)} of {len(runs)} runs in {folder / 'runs.csv'}")
+    say(f"{len(runs) - len(failed)} of {len(runs)} runs in {folder / 'runs.csv'}")
     if failed:
         raise OcrkitError(f"failed, and tried again next time: {', '.join(failed)}")
 
@@ -155,7 +161,7 @@ def train(
     preset: PresetName = "mini",
     data: DataFolder = None,
     out: Out = None,
-    seed: Annotated[int, typer.Option()] = 1,
+    seed: Seed = 1,
     device: Device = "cpu",
     unfit_limit: UnfitLimit = None,
     sets: Annotated[
@@ -166,9 +172,9 @@ def train(
     image_width: ImageWidth = None,
     max_length: MaxLength = None,
     pad: Pad = False,
-    width: Annotated[float, typer.Option(help="own sets: 1 is the paper's layers")] = 0.25,
-    steps: Annotated[int | None, typer.Option(min=1, help="own sets: optimiser steps")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="own sets: images a step")] = None,
+    width: Width = 0.25,
+    steps: Steps = None,
+    batch_size: BatchSize = None,
     engine: Engine = "native",
     precision: Precision = None,
     compile: Compile = False,
@@ -273,7 +279,7 @@ def _train_own(
         checkpoint = train_own(
             sets, valid, model, recipe=recipe, watch=bar.watch, world=world, **settings
         )
-    console.print(f"checkpoint: {checkpoint}")
+    say(f"checkpoint: {checkpoint}")
 
 
 @app.command()
@@ -292,7 +298,7 @@ def report(
     print_tables(preset, folder, console)
     if claims:
         print_claims(preset, folder, console)
-    console.print(f"the report page: {page}")
+    say(f"the report page: {page}")
 
 
 @app.command()
@@ -304,4 +310,4 @@ def promote(
     from ocrkit.report.build import promote_run
 
     promoted = promote_run(preset, source or Path("runs") / preset)
-    console.print("promoted: " + ", ".join(map(str, promoted)))
+    say("promoted: " + ", ".join(map(str, promoted)))

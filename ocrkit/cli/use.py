@@ -63,7 +63,7 @@ def read(
             refused += 1
             complain(error, "red")
             continue
-        typer.echo(f"{image}\t{reading.text}\t{reading.confidence:.2f}")
+        print(f"{image}\t{reading.text}\t{reading.confidence:.2f}")
         for warning in reading.warnings:
             complain(f"{image}: {warning}", "yellow")
     if refused:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrkit.errors import OcrkitError
+from ocrkit.files import read_file
 from ocrkit.hangul import nfc
 
 _FILE = ("file", "filename", "file_name", "image", "path", "파일", "파일명", "파일이름", "이미지")
@@ -37,10 +38,7 @@ def read_truth(path: Path) -> list[Line]:
     Raises:
         OcrkitError: the file cannot be read, is no text, or is empty.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise OcrkitError(f"cannot read {path}: {error.strerror}") from None
+    raw = read_file(path)
     texts = _decode(path, raw)
     rows = [(n, text) for n, text in enumerate(texts, start=1) if text is None or text.strip()]
     if not rows:

@@ -13,7 +13,7 @@ from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.diagnose import diagnose, refuse
 from ocrkit.experiments.presets import Preset
-from ocrkit.files import read_json, write_json
+from ocrkit.files import read_json, read_text, write_json
 from ocrkit.hangul import charset as named_charset
 from ocrkit.hangul import nfc
 from ocrkit.labels import charset_of
@@ -41,15 +41,11 @@ def find_charset(choice: str, sets: Sequence[ImageSet]) -> str:
     if choice == "data":
         return charset_of(text for images in sets for text in images.texts())
     path = Path(choice)
-    if not path.is_file():
+    if not path.exists():
         if choice in ("972", "ksx1001"):
             return named_charset(choice)
         raise OcrkitError(f"no charset {choice!r}: choose data, 972, ksx1001 or a text file")
-    try:
-        text = nfc(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError):
-        raise OcrkitError(f"cannot read the charset {path}: save it as UTF-8 text") from None
-    return charset_of([text])
+    return charset_of([nfc(read_text(path))])
 
 
 def preset_charset(preset: Preset) -> str:

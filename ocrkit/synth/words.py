@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ocrkit.errors import OcrkitError
+from ocrkit.files import read_text
 from ocrkit.resources import resource
 
 _NOT_SYLLABLE = re.compile(r"[^가-힣]+")
@@ -26,7 +27,7 @@ def read_words(source: str | Path | None = None) -> list[str]:
     Raises OcrkitError if the file cannot be read or holds no Hangul.
     """
     path = resource("words", "everyday.txt") if source is None else Path(source)
-    text = unicodedata.normalize("NFC", _decode(path))
+    text = unicodedata.normalize("NFC", read_text(path))
     lines = [
         line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
     ]
@@ -36,20 +37,6 @@ def read_words(source: str | Path | None = None) -> list[str]:
     if not words:
         raise OcrkitError(f"{path} holds no Hangul words: give a text file of Korean words")
     return list(words)
-
-
-def _decode(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise OcrkitError(f"cannot read the word list {path}: {error.strerror}") from error
-    marked = raw[:2] in (b"\xff\xfe", b"\xfe\xff")  # how Windows marks UTF-16
-    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp949"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise OcrkitError(f"{path} is neither UTF-8 nor CP949 text: save it as UTF-8")
 
 
 def _word_column(lines: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Which number format a machine trains fastest in, found by asking it."""
 
 import contextlib
+import re
 
 import torch
 
@@ -21,13 +22,14 @@ def cpu_features() -> dict[str, bool]:
 def find_device(name: str) -> torch.device:
     """A device by its name: "cpu", "cuda" or "cuda:1".
 
+    torch knows others (mps, xpu, meta, ...), on which nothing here has ever been run.
+
     Raises:
         OcrkitError: an unknown name, or a GPU that is not there.
     """
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise OcrkitError(f"unknown device {name!r}: choose cpu or cuda") from None
+    if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
+        raise OcrkitError(f"unknown device {name!r}: choose cpu or cuda")
+    device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise OcrkitError(f"there is no {name} here ({torch.cuda.device_count()} GPUs): use cpu")
     return device

@@ -205,7 +205,10 @@ def test_charsets_by_choice(sets, tmp_path, refused):
     assert find_charset(str(listed), images) == "가나다"
     with refused("no charset '2350': choose data, 972, ksx1001 or a text file"):
         find_charset("2350", images)
-    listed.write_bytes(b"\xb0\xa1")
+    for encoding in ("cp949", "utf-16"):
+        listed.write_bytes("다가".encode(encoding))
+        assert find_charset(str(listed), images) == "가다"
+    listed.write_bytes(b"\xff\x00")
     with refused("save it as UTF-8"):
         find_charset(str(listed), images)
     listed.write_text(" \n")

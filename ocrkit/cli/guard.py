@@ -1,0 +1,66 @@
+"""The last guard of the command line: whatever happens, a person reads one line."""
+
+import contextlib
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+
+
+def make_printable() -> None:
+    """Let the streams print any character: one that the console cannot show is escaped.
+
+    Consoles of Windows (CP949, CP1252) lack characters of labels, and file names on Linux may be no
+    Unicode at all; by default either ends a command in the middle of its work.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):  # not a text stream, or closed
+            stream.reconfigure(errors="backslashreplace")
+
+
+def empty_argument(arguments: Sequence[str]) -> str:
+    """What is wrong with a command line that holds an empty value, or ""."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option = argument.removesuffix("=")
+        if option == "":
+            place = f"after {before}" if before else "at the beginning"
+            return f"an empty value {place}: give a name (is a variable of the shell unset?)"
+        if argument.startswith("--") and argument.endswith("="):
+            return f"{option} has an empty value: give one (is a variable of the shell unset?)"
+    return ""
+
+
+def explain(error: Exception) -> str:
+    """One line about an error that no command foresaw; its traceback goes to a file.
+
+    Errors of the system (a full disk, no right to write, a name too long) and of memory need no
+    traceback: the line says it all.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        names = [str(name) for name in (error.filename, error.filename2) if name]
+        return f"{' -> '.join(names) or 'the system'}: {error.strerror}"
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        return f"the name {error.object!a} is not UTF-8: rename the file or folder"
+    # By its name, for torch takes a second to import.
+    torchs = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    if isinstance(error, MemoryError) or torchs:
+        return "out of memory: use a smaller --batch-size, --image-width or --width"
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return f"unexpected error: {said}; {_keep_traceback(error)}"
+
+
+def _keep_traceback(error: Exception) -> str:
+    told = "".join(traceback.format_exception(error))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            prefix="ocrkit-traceback-",
+            suffix=".txt",
+            encoding="utf-8",
+            errors="backslashreplace",
+            delete=False,
+        ) as out:
+            out.write(f"ocrkit {' '.join(sys.argv[1:])}\n\n{told}")
+    except OSError as full:
+        return f"its traceback could not be written ({full.strerror})"
+    return f"the traceback is in {out.name}"
