@@ -137,7 +137,7 @@ def test_the_wheel_holds_the_library_and_its_small_files(wheel):
         }
 
     assert below(wheel / "ocrkit", "*.py") == below(ROOT / "ocrkit", "*.py")
-    for name in ("words", "published"):
+    for name in ("words", "published", "results/reader"):
         assert below(wheel / "ocrkit" / "_data" / name, "*") == below(ROOT / "data" / name, "*")
     assert {p.name.split("-")[0] for p in wheel.iterdir()} == {"ocrkit"}
     (about,) = wheel.glob("*.dist-info")

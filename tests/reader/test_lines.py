@@ -10,6 +10,8 @@ from ocrkit.reader import load_reader
 from ocrkit.reader.charset import encode
 from ocrkit.reader.lines import Reader, _line_text, prepare, save_reader
 from ocrkit.reader.network import LineNetwork
+from ocrkit.synth.fonts import find_fonts
+from ocrkit.synth.render import draw_text
 
 
 def blocks(*columns: int, width: int = 120, height: int = 32) -> np.ndarray:
@@ -116,3 +118,16 @@ def test_files_that_do_not_fit_are_refused(tmp_path, reader, refused):
     weights.write_bytes(weights.read_bytes()[:-8])
     with refused("damaged"):
         load_reader(weights)
+
+
+def test_the_kits_own_reader_reads_clean_print_and_places_its_words():
+    font = find_fonts("koreanize")[0]
+    ink = draw_text("오늘은 하늘이 높다", font, 28)
+    image = np.pad(255 - ink, ((2, 4), (6, 10)), constant_values=255)
+    (line,) = load_reader().read_lines([image])
+    assert line.text == "오늘은 하늘이 높다"
+    assert line.confidence > 0.5
+    starts = [a for a, _ in line.spans]
+    assert starts == sorted(starts)
+    first_word_ends, second_word_starts = line.spans[2][1], line.spans[4][0]
+    assert not image[:, first_word_ends:second_word_starts].min() < 100
