@@ -1,14 +1,16 @@
 """The one door for pictures: encoded bytes, or any Pillow image, become 8-bit greyscale."""
 
+import contextlib
 import io
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from ocrkit.errors import OcrkitError
 
-# A picture of more pixels than this is no line of text; decoding it could fill the memory.
+# A picture of more pixels than this is not decoded: it could fill the memory.
 MAX_PIXELS = 64_000_000
 # Pillow knows more, and hands some of them (EPS) to other programs.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "AVIF", "JPEG2000", "PPM")
@@ -20,22 +22,43 @@ _FULL_SCALES = np.array([1, 255, 1023, 4095, 16383, 65535])
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def decode(image: bytes) -> Image.Image:
-    """Decode one image (the first, where a file holds several) to greyscale ("L"), upright.
+def decode(image: bytes, page: int = 0) -> Image.Image:
+    """Decode one image to greyscale ("L"), upright.
+
+    page: which one, where a file holds several (`count_pages`).
 
     Raises:
         OcrkitError: empty, broken, enormous, or of a kind that is not read.
     """
+    with _opened(image) as picture:
+        picture.seek(page)
+        if picture.width * picture.height > MAX_PIXELS:
+            raise OcrkitError(
+                f"the image is enormous ({picture.width} x {picture.height}): cut or shrink it to "
+                f"at most {MAX_PIXELS // 10**6} million pixels"
+            )
+        picture.load()
+        return to_grey(_upright(picture))
+
+
+def count_pages(image: bytes) -> int:
+    """How many pages a TIFF holds; any other picture is one, whatever moves in it.
+
+    Raises:
+        OcrkitError: empty, broken, or of a kind that is not read.
+    """
+    with _opened(image) as picture:
+        return picture.n_frames if picture.format == "TIFF" else 1
+
+
+@contextlib.contextmanager
+def _opened(image: bytes) -> Iterator[Image.Image]:
+    """A picture whose pixels are not decoded yet; what goes wrong within is an OcrkitError."""
     if not image:
         raise OcrkitError("the image is empty")
     try:
         with Image.open(io.BytesIO(image), formats=FORMATS) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise OcrkitError(
-                    f"the image is enormous ({picture.width} x {picture.height}): cut it to a line"
-                )
-            picture.load()
-            return to_grey(_upright(picture))
+            yield picture
     except OcrkitError:
         raise
     except Image.UnidentifiedImageError:

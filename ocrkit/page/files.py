@@ -1,0 +1,84 @@
+"""Files become pages in grey: pictures, TIFFs of several pages, and PDFs."""
+
+from pathlib import Path
+
+import pypdfium2 as pdfium
+from PIL import Image
+
+from ocrkit.data.pictures import MAX_PIXELS, count_pages, decode
+from ocrkit.errors import OcrkitError
+
+# Dots per inch at which pages of a PDF are drawn: text of 10 points is 28 pixels high.
+PDF_DPI = 200
+_POINTS_PER_INCH = 72
+
+
+class PageFile:
+    """A picture, a TIFF or a PDF: `len(file)` pages, `file.page(0)` the first.
+
+    Args:
+        path: the file; its content says what it is, not its name.
+
+    Raises:
+        OcrkitError: missing, empty, broken, encrypted, without pages, or of a kind not read.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            self._content = self.path.read_bytes()
+        except OSError as error:
+            raise OcrkitError(f"cannot read {self.path}: {error.strerror}") from None
+        self._pdf = None
+        try:
+            if b"%PDF-" in self._content[:1024]:
+                self._pdf = _open_pdf(self._content)
+            self._count = count_pages(self._content) if self._pdf is None else len(self._pdf)
+        except OcrkitError as error:
+            raise OcrkitError(f"{self.path}: {error}") from None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def page(self, index: int) -> Image.Image:
+        """Page `index`, counted from 0, in grey ("L") and as a viewer shows it.
+
+        Raises:
+            OcrkitError: this page is broken or enormous; the others may be whole.
+        """
+        try:
+            if self._pdf is None:
+                return decode(self._content, index)
+            return _draw(self._pdf, index)
+        except OcrkitError as error:
+            raise OcrkitError(f"{self.named(index)}: {error}") from None
+
+    def named(self, index: int) -> str:
+        """The file, and which page of it if there are several."""
+        return f"{self.path}, page {index + 1}" if len(self) > 1 else str(self.path)
+
+
+def _open_pdf(content: bytes) -> pdfium.PdfDocument:
+    try:
+        document = pdfium.PdfDocument(content)
+    except pdfium.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise OcrkitError(
+                "the PDF is encrypted: save a copy without a password and read that"
+            ) from None
+        raise OcrkitError(f"the PDF is broken ({error})") from None
+    if not len(document):
+        raise OcrkitError("the PDF has no pages")
+    return document
+
+
+def _draw(document: pdfium.PdfDocument, index: int) -> Image.Image:
+    try:
+        page = document[index]
+        width, height = page.get_size()
+        # a poster is drawn as finely as fits
+        finest = (0.95 * MAX_PIXELS / max(width * height, 1)) ** 0.5
+        scale = min(PDF_DPI / _POINTS_PER_INCH, finest)
+        return page.render(scale=scale, grayscale=True).to_pil().convert("L")
+    except (pdfium.PdfiumError, ValueError) as error:
+        raise OcrkitError(f"the page does not draw ({error})") from None

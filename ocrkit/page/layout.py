@@ -1,0 +1,157 @@
+"""A grey page becomes its lines, in reading order, each with a clean crop for a reader."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ocrkit.page.ink import (
+    LARGE,
+    SMALL,
+    WORKING,
+    Pieces,
+    find_pieces,
+    find_rules,
+    glyph_height,
+    ink,
+    measure,
+    without_rules,
+)
+from ocrkit.page.lines import Run, find_runs
+from ocrkit.page.order import read_order
+from ocrkit.page.turn import find_turn, turned, upright_matrix
+
+
+@dataclass(frozen=True)
+class FoundLine:
+    """A line: box x, y, width, height in pixels of the working picture, and its crop (H, W) uint8.
+
+    The crop is dark on light and holds no ruled lines and no ink of other lines; `left` and `top`
+    are where it begins in the working picture.
+    """
+
+    box: tuple[int, int, int, int]
+    crop: np.ndarray
+    left: int
+    top: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What was found on a page.
+
+    Attributes:
+        grey: (H, W) uint8, the working picture: upright, and scaled to glyphs of 16 to 40 pixels.
+        matrix: (2, 3), from pixels of the file's picture to those of `grey`.
+        quarters, degrees: counter-clockwise turns that made the page upright.
+        glyph: height of a glyph in `grey`, 0 where there is no text.
+        lines: in reading order.
+    """
+
+    grey: np.ndarray
+    matrix: np.ndarray
+    quarters: int
+    degrees: float
+    glyph: float
+    lines: list[FoundLine]
+
+
+def find_lines(grey: np.ndarray, quarters: int | None = None) -> Layout:
+    """Find the lines of a page.
+
+    Args:
+        grey: (H, W) uint8, dark on light, light on dark or both.
+        quarters: counter-clockwise quarter turns to make first; None looks for them.
+    """
+    g = measure(grey)
+    scale = 1.0 if not g or SMALL <= g <= LARGE else min(WORKING / g, 2.0)
+    degrees, turn = 0.0, quarters or 0
+    picture = turned(grey, 0, 0, scale)
+    if g:
+        mask = _text_ink(picture, g * scale)
+        found, degrees = find_turn(np.rot90(mask, quarters or 0), g * scale)
+        if quarters is None:
+            turn = found
+        elif found:
+            degrees = 0.0
+        picture = turned(picture, turn, degrees, 1)
+    matrix, _ = upright_matrix(grey.shape[::-1], turn, degrees, scale)
+    if not g:
+        return Layout(picture, matrix, turn, degrees, 0.0, [])
+    g, lines = _lines(picture, g * scale)
+    return Layout(picture, matrix, turn, degrees, g, lines)
+
+
+def _text_ink(grey: np.ndarray, g: float) -> np.ndarray:
+    """Ink of glyph size, (H, W) bool."""
+    dark, light, _ = ink(grey, 3 * g)
+    mask = dark if dark.sum() >= light.sum() else light
+    pieces = find_pieces(mask)
+    text = (pieces.height < 3 * g) & (pieces.width < 6 * g) & (pieces.height > 0.15 * g)
+    return np.concatenate(([False], text))[pieces.labels]
+
+
+def _lines(grey: np.ndarray, g: float) -> tuple[float, list[FoundLine]]:
+    dark, light, behind = ink(grey, 3 * g)
+    rules = find_rules(dark | light, g)
+    pieces, runs = {}, []
+    for is_light, mask in ((False, dark), (True, light)):
+        pieces[is_light] = find_pieces(without_rules(mask, rules, g))
+        for run in find_runs(pieces[is_light], grey, g, rules.upright):
+            run.light = is_light
+            run.paper = float(np.median(behind[run.y0 : run.y1, run.x0 : run.x1]))
+            runs.append(run)
+    runs = _one_of_two(runs, pieces)
+    ruled = rules.level | rules.upright
+    page = (grey, behind, ruled, g)
+    return g, [_cut(line, pieces[line[0].light], *page) for line in read_order(runs, rules, g)]
+
+
+def _one_of_two(runs: list[Run], pieces: dict[bool, Pieces]) -> list[Run]:
+    """Without the runs that are the inside or the outline of others: those of less ink."""
+    inked = [int(pieces[r.light].area[r.pieces].sum()) for r in runs]
+    kept = []
+    for run, amount in zip(runs, inked, strict=True):
+        rivals = (
+            other
+            for run_, other in zip(runs, inked, strict=True)
+            if run_.light != run.light and _common(run, run_) > 0.5
+        )
+        if amount > max(rivals, default=0):
+            kept.append(run)
+    return kept
+
+
+def _common(one: Run, other: Run) -> float:
+    """The share of one run's box that another's covers."""
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return max(0, width) * max(0, height) / max(1, one.width * one.height)
+
+
+def _cut(
+    line: list[Run],
+    pieces: Pieces,
+    grey: np.ndarray,
+    behind: np.ndarray,
+    ruled: np.ndarray,
+    g: float,
+) -> FoundLine:
+    x0, y0 = min(r.x0 for r in line), min(r.y0 for r in line)
+    x1, y1 = max(r.x1 for r in line), max(r.y1 for r in line)
+    pad = max(2, round(0.15 * (y1 - y0)))
+    left, top = max(0, x0 - pad), max(0, y0 - pad)
+    where = np.s_[top : y1 + pad, left : x1 + pad]
+    labels = pieces.labels[where]
+    own = np.isin(labels, np.concatenate([r.pieces for r in line]) + 1)
+    others = ((labels > 0) & ~own) | ruled[where]
+    # the blurred edges of strokes go with them
+    edge = np.ones((2 * max(1, round(0.06 * g)) + 1,) * 2, np.uint8)
+    near_own, near_others = (cv2.dilate(m.view(np.uint8), edge) > 0 for m in (own, others))
+    contrast = behind[where].astype(np.int16) - grey[where]
+    if line[0].light:
+        contrast = -contrast
+    contrast[near_others & ~near_own] = 0
+    strongest = max(float(np.percentile(contrast[own], 90)), 1.0)
+    crop = 255 - np.clip(contrast * (235 / strongest), 0, 255)
+    return FoundLine((x0, y0, x1 - x0, y1 - y0), crop.astype(np.uint8), left, top)

@@ -1,0 +1,290 @@
+"""In which order runs are read: boxes as wholes, columns one after the other, rows from the top."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import ndimage
+
+from ocrkit.page.ink import Rules, spread
+from ocrkit.page.lines import Run
+
+# Runs of one row are one line up to this gap, in glyph heights.
+ROW_GAP = 8.0
+# A column of text is at least this wide (glyph heights) and has at least so many rows.
+COLUMN_WIDTH, COLUMN_ROWS = 7.0, 3
+
+
+@dataclass
+class Block:
+    """Something that is read as a whole: a box, and what stands in it in reading order."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    items: list = field(default_factory=list)
+
+
+def enclosed(rules: Rules, g: float) -> tuple[np.ndarray, list[tuple[int, int, int, int]]]:
+    """Areas that ruled lines close in: (labels (H, W), boxes x0, y0, x1, y1 of labels 1, 2, ...).
+
+    The page around them has label 0, as has whatever is too small for text.
+    """
+    reach = max(1, round(0.3 * g))
+    # ends that nearly meet, meet
+    walls = spread(rules.level, 2 * reach, 0) | spread(rules.upright, 0, 2 * reach)
+    labels, _ = ndimage.label(np.pad(~walls, 1, constant_values=True))
+    labels = labels[1:-1, 1:-1]
+    found, boxes = np.zeros_like(labels), []
+    for label, where in enumerate(ndimage.find_objects(labels), 1):
+        if label == labels[0, 0] or where is None:
+            continue
+        rows, columns = where
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        outside = min(rows.start, columns.start) == 0 or width * height > 0.98 * labels.size
+        if outside or height < 1.2 * g or width < 1.2 * g:
+            continue
+        boxes.append((columns.start, rows.start, columns.stop, rows.stop))
+        found[where][labels[where] == label] = len(boxes)
+    return found, boxes
+
+
+def read_order(runs: list[Run], rules: Rules, g: float) -> list[list[Run]]:
+    """Lines in reading order, each a list of runs from left to right."""
+    labels, boxes = enclosed(rules, g)
+    height, width = labels.shape
+    homes: dict[int, list[Run]] = {}
+    for run in runs:
+        y, x = min((run.y0 + run.y1) // 2, height - 1), min((run.x0 + run.x1) // 2, width - 1)
+        homes.setdefault(int(labels[y, x]), []).append(run)
+    cells = [Block(*boxes[home - 1], items) for home, items in homes.items() if home]
+    loose = _bubbles(homes.get(0, []), rules, g)
+    for cell in cells:
+        cell.items = _order(cell.items, rules, g)
+    lines = []
+    for item in _order(loose + _tables(cells, g), rules, g):
+        lines += _flat(item)
+    return lines
+
+
+def _flat(item: Block | list[Run]) -> list[list[Run]]:
+    if isinstance(item, Block):
+        return [line for each in item.items for line in _flat(each)]
+    return [item]
+
+
+def _tables(cells: list[Block], g: float) -> list[Block]:
+    """Cells that touch are one table, read row by row; a cell inside another belongs to it."""
+    cells = sorted(cells, key=lambda c: (c.x1 - c.x0) * (c.y1 - c.y0), reverse=True)
+    tables: list[list[Block]] = []
+    for cell in cells:
+        near = [
+            t
+            for t in tables
+            if any(
+                c.x0 - g < cell.x1
+                and cell.x0 < c.x1 + g
+                and c.y0 - g < cell.y1
+                and cell.y0 < c.y1 + g
+                for c in t
+            )
+        ]
+        tables = [t for t in tables if not any(t is n for n in near)]
+        tables.append([*(c for t in near for c in t), cell])
+    found = []
+    for table in tables:
+        rows: list[list[Block]] = []
+        for cell in sorted(table, key=lambda c: c.y0):
+            if rows and cell.y0 < rows[-1][0].y0 + 0.8 * g:
+                rows[-1].append(cell)
+            else:
+                rows.append([cell])
+        items = [c for row in rows for c in sorted(row, key=lambda c: c.x0)]
+        found.append(_block(items))
+    return found
+
+
+def _block(items: list) -> Block:
+    box = _boxes(items)
+    return Block(*box[:, :2].min(axis=0), *box[:, 2:].max(axis=0), items)
+
+
+def _bubbles(runs: list[Run], rules: Rules, g: float) -> list:
+    """Runs on coloured paper that stand one below the other become blocks; the others stay."""
+    if not runs:
+        return []
+    page = np.bincount([round(run.paper) // 4 for run in runs]).argmax() * 4 + 2
+    loose: list = []
+    bubbles: list[list[Run]] = []
+    for run in sorted(runs, key=_middle):
+        for bubble in bubbles:
+            last = bubble[-1]
+            near = run.y0 - last.y1 < 1.3 * max(run.height, last.height)
+            over = min(run.x1, last.x1) > max(run.x0, last.x0)
+            if near and over and abs(run.paper - last.paper) < 6 and run.light == last.light:
+                bubble.append(run)
+                break
+        else:
+            bubbles.append([run])
+    for bubble in bubbles:
+        if abs(bubble[0].paper - page) < 8 or len(bubble) < 2:
+            loose += bubble
+        else:
+            block = _block(bubble)
+            block.items = _order(bubble, rules, g)
+            loose.append(block)
+    return loose
+
+
+def _order(items: list, rules: Rules, g: float) -> list:
+    """Runs and blocks in reading order; runs of one row come as one list."""
+    cut = _find_gutter(items, rules, g)
+    if cut is None:
+        return _rows(items, rules, g)
+    x, top, bottom = cut
+    above = [i for i in items if _middle(i) < top]
+    below = [i for i in items if _middle(i) > bottom]
+    between = [i for i in items if top <= _middle(i) <= bottom]
+    left = [i for i in between if (i.x0 + i.x1) / 2 < x]
+    left, foot = _without_footer(left, x, g)
+    below = foot + below
+    right = [i for i in between if (i.x0 + i.x1) / 2 >= x]
+    return [each for part in (above, left, right, below) for each in _order(part, rules, g)]
+
+
+def _without_footer(left: list, x: float, g: float) -> tuple[list, list]:
+    """A left column, and what stands alone below it near the gutter at x: a page number."""
+    left = sorted(left, key=_middle)
+    if len(left) > 1:
+        edge, last = min(i.x0 for i in left), left[-1]
+        if x - last.x1 < last.x0 - edge and last.y0 - max(i.y1 for i in left[:-1]) > 1.5 * g:
+            return left[:-1], [last]
+    return left, []
+
+
+def _middle(item: Run | Block) -> float:
+    return (item.y0 + item.y1) / 2
+
+
+def _find_gutter(items: list, rules: Rules, g: float) -> tuple[float, float, float] | None:
+    """(x, top, bottom) of the longest space between two columns, or None."""
+    if len(items) < 2:
+        return None
+    box = _boxes(items)
+    best, longest = None, 0.0
+    for x in _candidates(box, g):
+        crossing = (box[:, 0] < x) & (box[:, 2] > x)
+        middle = (box[:, 1] + box[:, 3]) / 2
+        cuts = np.sort(middle[crossing])
+        for top, bottom in zip([-np.inf, *cuts], [*cuts, np.inf], strict=True):
+            inside = (middle > top) & (middle < bottom) & ~crossing
+            zone = box[inside]
+            if not len(zone):
+                continue
+            left, right = zone[zone[:, 2] <= x], zone[zone[:, 0] >= x]
+            if not len(left) or not len(right):
+                continue
+            low = max(left[:, 1].min(), right[:, 1].min())
+            high = min(left[:, 3].max(), right[:, 3].max())
+            if high - low <= longest or not (
+                _walled(rules, left[:, 2].max(), right[:, 0].min(), low, high)
+                or (_is_column(left, g) and _is_column(right, g))
+            ):
+                continue
+            longest = high - low
+            best = (x, zone[:, 1].min(), zone[:, 3].max())
+    return best
+
+
+def _candidates(box: np.ndarray, g: float) -> np.ndarray:
+    """Places right of some box that few boxes cross."""
+    places = np.unique(np.round((box[:, 2] + 0.2 * g) / (0.4 * g))) * 0.4 * g
+    crossing = ((box[:, 0] < places[:, None]) & (box[:, 2] > places[:, None])).sum(axis=1)
+    return places[crossing <= 0.5 * len(box)]
+
+
+def _walled(rules: Rules, left: float, right: float, top: float, bottom: float) -> bool:
+    """Whether an upright rule stands between two columns along most of their height."""
+    part = rules.upright[int(top) : int(bottom) + 1, max(0, int(left) - 2) : int(right) + 3]
+    return part.size > 0 and bool(part.any(axis=1).mean() > 0.6)
+
+
+def _is_column(box: np.ndarray, g: float) -> bool:
+    """Whether boxes (n, 4) are running text: wide, of several rows, and most rows well filled."""
+    width = box[:, 2].max() - box[:, 0].min()
+    rows = _row_numbers(box)
+    filled = np.array(
+        [(box[rows == r, 2] - box[rows == r, 0]).sum() for r in range(rows.max() + 1)]
+    )
+    long = (filled > 0.55 * width).mean() >= 0.5
+    return bool(width >= COLUMN_WIDTH * g and len(filled) >= COLUMN_ROWS and long)
+
+
+def _row_numbers(box: np.ndarray) -> np.ndarray:
+    """Which row each box (n, 4) stands in, counted from the top."""
+    rows = np.zeros(len(box), int)
+    row, bottom, top = -1, -np.inf, -np.inf
+    for i in np.argsort((box[:, 1] + box[:, 3]) / 2, kind="stable"):
+        _, y0, _, y1 = box[i]
+        common = min(bottom, y1) - max(top, y0)
+        if common >= 0.5 * min(y1 - y0, bottom - top):
+            top, bottom = min(top, y0), max(bottom, y1)
+        else:
+            row, top, bottom = row + 1, y0, y1
+        rows[i] = row
+    return rows
+
+
+def _rows(items: list, rules: Rules, g: float) -> list:
+    """Items from the top; those of one row from the left, runs that stand near as one line."""
+    if not items:
+        return []
+    numbers = _row_numbers(_boxes(items))
+    found: list = []
+    for number in range(numbers.max() + 1):
+        row = sorted((items[i] for i in np.flatnonzero(numbers == number)), key=lambda i: i.x0)
+        if any(isinstance(item, Block) for item in row):
+            found += _beside_blocks(row, rules, g)
+            continue
+        for before, run in zip([None, *row], row, strict=False):
+            if before is not None and _one_line(before, run):
+                found[-1].append(run)
+            else:
+                found.append([run])
+    return found
+
+
+def _beside_blocks(row: list, rules: Rules, g: float) -> list:
+    """Blocks and what stands beside them, from the left; a lone note, such as a time, comes last."""
+    stacks: list[list] = []
+    for item in row:
+        if stacks and item.x0 < max(i.x1 for i in stacks[-1]):
+            stacks[-1].append(item)
+        else:
+            stacks.append([item])
+    notes = [s for s in stacks if len(s) == 1 and isinstance(s[0], Run) and len(stacks) > 1]
+    found: list = []
+    for stack in [s for s in stacks if s not in notes] + notes:
+        if len(stack) == 1:
+            found.append(stack[0] if isinstance(stack[0], Block) else stack)
+        elif len(stacks) > 1:
+            found += _order(stack, rules, g)
+        else:  # one above the other, though their boxes overlap
+            found += [[i] if isinstance(i, Run) else i for i in sorted(stack, key=_middle)]
+    return found
+
+
+def _boxes(items: list) -> np.ndarray:
+    return np.array([(i.x0, i.y0, i.x1, i.y1) for i in items], float)
+
+
+def _one_line(left: Run, right: Run) -> bool:
+    """Whether two runs of a row are one line: near, on the same paper, of about one size."""
+    size = max(left.height, right.height)
+    gap = right.x0 - left.x1
+    if left.light != right.light or abs(left.paper - right.paper) > 10:
+        return False
+    # dots, dashes and quotes stand close to what they belong to
+    return gap <= ROW_GAP * size and (
+        size < 1.5 * min(left.height, right.height) or gap <= 0.7 * size
+    )

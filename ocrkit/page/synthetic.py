@@ -1,0 +1,326 @@
+"""Pages drawn from a seed, with their lines in reading order: a test set that is ours to share.
+
+Exam sheets, book pages, notices, receipts and chats, set in the pinned Nanum faces with words of
+`data/words`; some stand askew or on their side, some are grey, noisy or light on dark.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ocrkit.page.turn import upright_matrix
+from ocrkit.synth.fonts import find_fonts
+from ocrkit.synth.words import read_words
+
+_PARTICLES = (
+    "은",
+    "는",
+    "이",
+    "가",
+    "을",
+    "를",
+    "에",
+    "의",
+    "도",
+    "에서",
+    "으로",
+    "와",
+    "까지",
+    "",
+)
+_ENDS = (
+    "한다.",
+    "이다.",
+    "있다.",
+    "하였다.",
+    "않는다.",
+    "되었습니다.",
+    "인가?",
+    "하세요!",
+    "된다.",
+)
+_CIRCLED = "①②③④⑤"
+
+
+@dataclass(frozen=True)
+class TrueLine:
+    """A line as drawn: its text and the box (x, y, width, height) of its ink."""
+
+    text: str
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class SyntheticPage:
+    """A drawn page.
+
+    Attributes:
+        image: (H, W) uint8, as a scanner or a telephone would give it.
+        lines: in reading order, with boxes in pixels of the page as drawn.
+        matrix: (2, 3), from pixels as drawn to those of `image`.
+        turned: degrees clockwise by which `image` must be turned back.
+    """
+
+    name: str
+    image: np.ndarray
+    lines: list[TrueLine]
+    matrix: np.ndarray
+    turned: float
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.text for line in self.lines)
+
+
+@dataclass
+class _Sheet:
+    """Paper to write on, and what was written."""
+
+    width: int
+    height: int
+    size: int
+    rng: np.random.Generator
+    paper: int = 255
+    ink: int = 0
+    lines: list[TrueLine] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.picture = Image.new("L", (self.width, self.height), self.paper)
+        self.draw = ImageDraw.Draw(self.picture)
+        self._fonts = {font.name.removeprefix("NanumGothic"): font.path for font in find_fonts()}
+        self._words = read_words()
+
+    def font(self, scale: float = 1, face: str = "") -> ImageFont.FreeTypeFont:
+        size = max(6, round(self.size * scale))
+        return ImageFont.truetype(self._fonts[face], size, layout_engine=ImageFont.Layout.BASIC)
+
+    def write(self, x: float, y: float, text: str, font=None, ink: int | None = None) -> float:
+        """Write a line with its left edge and its top at (x, y); the height of a line step."""
+        font = font or self.font()
+        self.draw.text((round(x), round(y)), text, self.ink if ink is None else ink, font)
+        left, top, right, bottom = self.draw.textbbox((round(x), round(y)), text, font)
+        self.lines.append(
+            TrueLine(text, tuple(map(round, (left, top, right - left, bottom - top))))
+        )
+        return font.size * 1.6
+
+    def word(self) -> str:
+        kind = self.rng.random()
+        if kind < 0.06:
+            return f"{self.rng.integers(1, 9999):,}원"
+        if kind < 0.1:
+            return f"{self.rng.integers(1, 100)}%"
+        if kind < 0.13:
+            return str(self.rng.choice(["OCR", "GDP", "Web", "(A)", "B형", "CO₂", "‘가’", "x²"]))
+        return str(self.rng.choice(self._words)) + str(self.rng.choice(_PARTICLES))
+
+    def sentence(self, words: int) -> list[str]:
+        middle = [self.word() + ("," if self.rng.random() < 0.1 else "") for _ in range(words)]
+        return [*middle, str(self.rng.choice(self._words)) + str(self.rng.choice(_ENDS))]
+
+    def wrap(self, words: list[str], width: float, font=None) -> list[str]:
+        """Words as lines of at most `width` pixels."""
+        font, lines = font or self.font(), [""]
+        for word in words:
+            longer = f"{lines[-1]} {word}".strip()
+            if lines[-1] and font.getlength(longer) > width:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        return lines
+
+    def paragraph(self, x: float, y: float, words: list[str], width: float, **style) -> float:
+        """Write wrapped words; the y below them."""
+        for line in self.wrap(words, width, style.get("font")):
+            y += self.write(x, y, line, **style)
+        return y
+
+    def box(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        self.draw.rectangle((x0, y0, x1, y1), outline=self.ink, width=max(1, self.size // 14))
+
+
+def _exam(sheet: _Sheet) -> None:
+    s, gap = sheet.size, sheet.size * 1.6
+    column = (sheet.width - 3 * gap) / 2
+    top = 2.2 * s + sheet.write(
+        sheet.width / 2 - 5 * s, s, "제2교시 국어 영역", sheet.font(1.3, "Bold")
+    )
+    bottom = sheet.height - 4 * s
+    middle = sheet.width // 2
+    sheet.draw.line((middle, top, middle, bottom), fill=sheet.ink, width=max(1, s // 14))
+    number = int(sheet.rng.integers(1, 20))
+    for x in (gap, middle + gap / 2):
+        y = top + s / 2
+        while y < bottom - 14 * s:
+            ask = [f"{number}.", *sheet.sentence(int(sheet.rng.integers(4, 9)))]
+            y = sheet.paragraph(x, y, ask, column, font=sheet.font(1, "Bold"))
+            if sheet.rng.random() < 0.5 and y < bottom - 18 * s:
+                start = y
+                y = sheet.paragraph(x + s, y + s / 2, sheet.sentence(9), column - 2 * s) + s * 0.2
+                sheet.box(x, start, x + column, y)
+                y += 0.7 * s
+            if sheet.rng.random() < 0.4:  # short answers, three a row
+                words = [f"{c} {sheet.rng.integers(1, 90)}%" for c in _CIRCLED]
+                for row in (words[:3], words[3:]):
+                    y += sheet.write(x, y, "   ".join(row))
+            else:
+                for circled in _CIRCLED:
+                    if y < bottom - 3 * s:
+                        y = sheet.paragraph(x, y, [circled, *sheet.sentence(3)], column)
+            y, number = y + 1.5 * s, number + 1
+    sheet.write(middle - 3 * s, sheet.height - 2.5 * s, f"{sheet.rng.integers(2, 20)} / 20")
+
+
+def _book(sheet: _Sheet) -> None:
+    s, margin = sheet.size, 4 * sheet.size
+    sheet.write(margin, 1.5 * s, f"제{sheet.rng.integers(1, 9)}장 {sheet.word()}", sheet.font(0.75))
+    y = margin + sheet.write(
+        margin, margin, " ".join(sheet.sentence(2)), sheet.font(1.8, "ExtraBold")
+    )
+    while y < sheet.height - 12 * s:
+        words = sheet.sentence(12) + sheet.sentence(8)
+        first, *rest = sheet.wrap(words, sheet.width - 2 * margin - 2 * s)
+        y += sheet.write(margin + s, y, first)
+        y = sheet.paragraph(margin, y, " ".join(rest).split(), sheet.width - 2 * margin)
+        y += sheet.rng.choice([0, s])
+    sheet.draw.line((margin, y + s, margin + 8 * s, y + s), fill=sheet.ink)
+    note = sheet.font(0.75)
+    y = sheet.paragraph(margin, y + 1.5 * s, ["1)", *sheet.sentence(5)], 25 * s, font=note)
+    sheet.write(sheet.width / 2, sheet.height - 2.5 * s, str(sheet.rng.integers(10, 400)))
+
+
+def _columns(sheet: _Sheet) -> None:
+    """A title across, then two columns with nothing but space between them."""
+    s = sheet.size
+    column = (sheet.width - 6 * s) / 2
+    top = 5 * s + sheet.write(2 * s, 2 * s, " ".join(sheet.sentence(2)), sheet.font(1.6, "Bold"))
+    for x in (2 * s, 4 * s + column):
+        y = top
+        while y < sheet.height - 6 * s:
+            room = int((sheet.height - 3 * s - y) / (1.6 * s))
+            for line in sheet.wrap(sheet.sentence(14), column)[:room]:
+                y += sheet.write(x, y, line)
+
+
+def _notice(sheet: _Sheet) -> None:
+    s, margin = sheet.size, 3 * sheet.size
+    title = f"{sheet.word()} 안내"
+    y = 3 * s + sheet.write(sheet.width / 2 - 5 * s, 2 * s, title, sheet.font(2.2, "ExtraBold"))
+    for number in range(1, 4):
+        words = [f"{number}.", *sheet.sentence(7)]
+        y = sheet.paragraph(margin, y, words, sheet.width - 2 * margin) + 0.5 * s
+    xs = np.linspace(margin, sheet.width - margin, 4)
+    for _ in range(int(sheet.rng.integers(4, 7))):
+        for x0, x1 in zip(xs, xs[1:], strict=False):
+            sheet.box(x0, y, x1, y + 2.2 * s)
+            words = sheet.wrap([sheet.word(), sheet.word()], x1 - x0 - s)[0]
+            sheet.write(x0 + 0.5 * s, y + 0.5 * s, words)
+        y += 2.2 * s
+    start = y + 2 * s
+    y = sheet.paragraph(margin + s, start + s, sheet.sentence(14), sheet.width - 2 * margin - 2 * s)
+    sheet.box(margin, start, sheet.width - margin, y + s)
+    sheet.write(
+        margin,
+        y + 3 * s,
+        f"문의: 02-{sheet.rng.integers(200, 999)}-{sheet.rng.integers(1000, 9999)}",
+    )
+
+
+def _receipt(sheet: _Sheet) -> None:
+    s, right = sheet.size, sheet.width - 2 * sheet.size
+    y = 2.5 * s + sheet.write(sheet.width / 2 - 3 * s, s, "영 수 증", sheet.font(1.5, "Bold"))
+    for text in (
+        f"상호: {sheet.word()}",
+        f"2024-0{sheet.rng.integers(1, 9)}-1{sheet.rng.integers(0, 9)} 12:30",
+    ):
+        y += sheet.write(2 * s, y, text)
+    for part in (int(sheet.rng.integers(4, 8)), 2):
+        sheet.draw.line((2 * s, y + 0.3 * s, right, y + 0.3 * s), fill=sheet.ink)
+        y += 0.8 * s
+        for _ in range(part):
+            price, font = f"{100 * sheet.rng.integers(10, 900):,}", sheet.font()
+            name = str(sheet.rng.choice(sheet._words))
+            blank = (right - 2 * s - font.getlength(name) - font.getlength(price)) / font.getlength(
+                " "
+            )
+            y += sheet.write(
+                2 * s, y, name + " " * min(int(blank), int(5 * s / font.getlength(" "))) + price
+            )
+    sheet.paragraph(2 * s, y + s, sheet.sentence(4), right - 2 * s, font=sheet.font(0.8))
+
+
+def _chat(sheet: _Sheet) -> None:
+    s, y, night = sheet.size, sheet.size * 1.0, sheet.paper < 128
+    for turn in range(20):
+        words = sheet.sentence(int(sheet.rng.integers(1, 9)))
+        lines, mine = sheet.wrap(words, 13 * s), turn % 3 == 2
+        wide = max(sheet.font().getlength(line) for line in lines) + 1.4 * s
+        high = len(lines) * 1.6 * s + 0.8 * s
+        if y + high > sheet.height - s:
+            break
+        x = sheet.width - s - wide if mine else s
+        fill = (70 if mine else 50) if night else (215 if mine else 255)
+        sheet.draw.rounded_rectangle((x, y, x + wide, y + high), radius=0.8 * s, fill=fill)
+        for i, line in enumerate(lines):
+            sheet.write(x + 0.7 * s, y + 0.6 * s + i * 1.6 * s, line)
+        clock = f"{sheet.rng.integers(1, 12)}:{sheet.rng.integers(10, 59)}"
+        at = x - 2.4 * s if mine else x + wide + 0.5 * s
+        sheet.write(at, y + high - s, clock, sheet.font(0.65), ink=150 if night else 90)
+        y += high + 0.8 * s
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a page of the test set is drawn, and what then happens to it."""
+
+    draw: Callable[[_Sheet], None]
+    width: int
+    height: int
+    size: int
+    paper: int = 255
+    ink: int = 0
+    degrees: float = 0.0
+    quarters: int = 0
+    noise: float = 0.0
+    blur: float = 0.0
+
+
+PAGES: dict[str, _Kind] = {
+    "exam": _Kind(_exam, 1654, 2339, 27, noise=4),
+    "exam-coarse": _Kind(_exam, 1100, 1556, 18, blur=0.5, noise=3),
+    "exam-askew": _Kind(_exam, 1654, 2339, 29, degrees=2.3, noise=4, paper=235, ink=40),
+    "book": _Kind(_book, 1400, 2000, 30, paper=225, ink=60, blur=0.8, noise=5),
+    "book-on-its-side": _Kind(_book, 1200, 1700, 26, quarters=1),
+    "book-fine": _Kind(_book, 2480, 3508, 58, noise=6, degrees=-0.7),
+    "columns": _Kind(_columns, 1654, 2339, 28, noise=3),
+    "notice": _Kind(_notice, 1400, 1900, 32, noise=3),
+    "notice-light-on-dark": _Kind(_notice, 1000, 1400, 24, paper=30, ink=230, blur=0.5),
+    "receipt": _Kind(_receipt, 620, 900, 26, paper=220, ink=70, noise=8, degrees=-1.4),
+    "chat": _Kind(_chat, 540, 1100, 24, paper=190, ink=20),
+    "chat-night": _Kind(_chat, 360, 780, 15, paper=20, ink=235),
+}
+
+
+def draw_page(name: str, seed: int = 0) -> SyntheticPage:
+    """Draw a page of `PAGES`; every seed writes another text."""
+    kind = PAGES[name]
+    rng = np.random.default_rng([seed, *name.encode()])
+    sheet = _Sheet(kind.width, kind.height, kind.size, rng, kind.paper, kind.ink)
+    kind.draw(sheet)
+    matrix, size = upright_matrix(sheet.picture.size, kind.quarters, kind.degrees, 1)
+    pixels = cv2.warpAffine(
+        np.asarray(sheet.picture),
+        matrix,
+        size,
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=float(kind.paper),
+    ).astype(np.float32)
+    if kind.blur:
+        pixels = cv2.GaussianBlur(pixels, (0, 0), kind.blur)
+    pixels += rng.normal(0, kind.noise, pixels.shape)
+    image = np.clip(pixels, 0, 255).astype(np.uint8)
+    return SyntheticPage(name, image, sheet.lines, matrix, -90 * kind.quarters - kind.degrees)
