@@ -57,7 +57,7 @@ def paper(grey: np.ndarray, window: float) -> np.ndarray:
     whether the text is darker or lighter, and it jumps where a coloured box begins, as a mean would
     not. OpenCV's median takes the same time for every window; scipy's grows with its area.
     """
-    step = max(1, int(window / 40))
+    step = max(1, int(window / 30))
     small = cv2.resize(grey, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
     small = cv2.medianBlur(small, 2 * max(1, round(window / step / 2)) + 1)
     return cv2.resize(small, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)

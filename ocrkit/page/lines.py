@@ -18,6 +18,7 @@ OVERLAP, GAP = 0.5, 1.2
 MARK = 0.45
 # Pieces larger than this are pictures.
 PICTURE = 6.0
+_MOST_PAIRS = 1_000_000  # looked at together, which bounds the memory
 
 
 @dataclass
@@ -65,6 +66,7 @@ def find_runs(pieces: Pieces, grey: np.ndarray, g: float, walls: np.ndarray) -> 
     groups = _gather(labels)
     groups = [part_ for group in groups for part_ in _cut_touching(part, group, g)]
     runs = [_run(part, group) for group in groups]
+    g = max(g, _usual_height(runs))
     runs = _attach_marks(part, runs, g)
     return [
         Run(r.x0, r.y0, r.x1, r.y1, r.glyph, kept[r.pieces]) for r in runs if _is_text(part, r, g)
@@ -90,21 +92,23 @@ def _chain(p: Pieces, g: float, walls: np.ndarray) -> np.ndarray:
     x0, y0, x1, y1, height = (v[order] for v in (p.x0, p.y0, p.x1, p.y1, p.height))
     reach = GAP * np.maximum(height, 0.7 * g)
     wall = np.pad(np.cumsum(walls, axis=1, dtype=np.int32), ((0, 0), (1, 0)))
-    widest = GAP * max(float(np.percentile(height, 99)), g)
+    # pieces that begin within reach on the right: next to each other in this order
+    count = np.searchsorted(x0, x1 + np.percentile(reach, 99)) - np.arange(len(order)) - 1
     firsts, seconds = [], []
-    for i in range(len(order)):
-        stop = np.searchsorted(x0, x1[i] + widest)
-        j = np.arange(i + 1, stop)
+    for some in np.array_split(np.arange(len(order)), 1 + int(count.sum()) // _MOST_PAIRS):
+        i = np.repeat(some, count[some])
+        j = i + 1 + np.arange(len(i)) - np.repeat(np.cumsum(count[some]) - count[some], count[some])
         common = np.minimum(y1[i], y1[j]) - np.maximum(y0[i], y0[j])
         low, high = np.minimum(height[i], height[j]), np.maximum(height[i], height[j])
-        near = x0[j] - x1[i] <= np.maximum(reach[i], reach[j])
-        alike = (high < 3.2 * low) | (high < 1.4 * g)
-        j = j[(common >= OVERLAP * low) & near & alike]
-        row = np.clip((np.maximum(y0[i], y0[j]) + np.minimum(y1[i], y1[j])) // 2, 0, None)
-        j = j[wall[row, np.maximum(x0[j], x1[i])] == wall[row, np.minimum(x0[j], x1[i])]]
-        firsts.append(np.full(len(j), i))
-        seconds.append(j)
-    i, j = order[np.concatenate(firsts)], order[np.concatenate(seconds)]
+        linked = common >= OVERLAP * low
+        linked &= x0[j] - x1[i] <= np.maximum(reach[i], reach[j])
+        linked &= (high < 3.2 * low) | (high < 1.4 * g)
+        i, j = i[linked], j[linked]
+        row = (np.maximum(y0[i], y0[j]) + np.minimum(y1[i], y1[j])) // 2
+        between = wall[row, np.maximum(x0[j], x1[i])] != wall[row, np.minimum(x0[j], x1[i])]
+        firsts.append(order[i[~between]])
+        seconds.append(order[j[~between]])
+    i, j = np.concatenate(firsts), np.concatenate(seconds)
     links = coo_array((np.ones(len(i), bool), (i, j)), shape=(len(order), len(order)))
     return connected_components(links, directed=False)[1]
 
@@ -124,6 +128,13 @@ def _tall(heights: np.ndarray) -> float:
     """Upper third of heights, each counting by itself: about a syllable's."""
     heights = np.sort(heights)
     return float(heights[np.searchsorted(np.cumsum(heights), 0.67 * heights.sum())])
+
+
+def _usual_height(runs: list[Run]) -> float:
+    """The median height of runs that are wide enough to hold a full-height glyph, or 0."""
+    runs = sorted((r for r in runs if r.width > 3 * r.height), key=lambda r: r.height)
+    widths = np.cumsum([r.width for r in runs])
+    return float(runs[np.searchsorted(widths, widths[-1] / 2)].height) if runs else 0.0
 
 
 def _cut_touching(p: Pieces, group: np.ndarray, g: float) -> list[np.ndarray]:
@@ -170,16 +181,22 @@ def _best_host(box: np.ndarray, glyph: np.ndarray, g: float) -> tuple[int, int] 
     """(mark, host): the next two runs that are one, or None."""
     x0, y0, x1, y1 = box.T
     height, width = y1 - y0, x1 - x0
-    size = np.maximum(glyph, 0.8 * g)
+    size = np.maximum(glyph, 0.9 * g)
     for mark in np.argsort(height, kind="stable"):
         both = np.maximum(y1, y1[mark]) - np.minimum(y0, y0[mark])
         apart = np.maximum(x0, x0[mark]) - np.minimum(x1, x1[mark])
         between = np.maximum(y0, y0[mark]) - np.minimum(y1, y1[mark])
         fits = (apart <= 0.6 * size) & (between <= 0.3 * size) & (height[mark] < 0.75 * g)
         fits &= both <= np.maximum(1.35 * size, height + 0.25 * size)
-        # upper and lower parts of widely set, large syllables
-        halves = (-apart >= 0.5 * np.minimum(width, width[mark])) & (both <= 1.75 * height)
-        fits |= halves & (-between >= 0.15 * height[mark])
+        # upper and lower parts of widely set syllables: each is lower than a line, and they touch
+        halves = (-apart >= 0.5 * np.minimum(width, width[mark])) & (both <= 1.9 * g)
+        halves &= (between <= 0.08 * g) & (height < 0.95 * g)
+        halves |= (
+            (-apart >= 0.5 * np.minimum(width, width[mark]))
+            & (-between >= 0.15 * height[mark])
+            & (both <= 1.8 * height)
+        )
+        fits |= halves
         fits &= height[mark] <= height
         fits[mark] = False
         hosts = np.flatnonzero(fits)

@@ -3,10 +3,17 @@
 import cv2
 import numpy as np
 
-# Skew is looked for between these angles; smaller ones than the last are left alone.
-MOST_DEGREES, LEAST_DEGREES = 15.0, 0.12
-# Rows along the page must be this many times as clear as rows across it before it is turned.
-CLEARER = 1.3
+from ocrkit.page.ink import find_pieces
+
+# Skew is looked for up to this angle.
+MOST_DEGREES = 15.0
+# A page is turned by an angle that makes its rows this many times as clear: by less than a degree
+# only when it shows plainly, for a few lines of different letters look askew by chance.
+CLEARER, PLAINLY = 1.08, 1.25
+# Glyphs of a line stand nearer than this (glyph heights), lines mostly further apart.
+LETTER_GAP = 0.33
+# Chains across the page must be this many times as long as chains along it before it is turned.
+LONGER = 1.3
 _MOST_POINTS = 60_000
 
 
@@ -17,23 +24,31 @@ def find_turn(mask: np.ndarray, g: float) -> tuple[int, float]:
         mask: (H, W) bool, ink of text size.
         g: glyph height in pixels.
 
-    Where the rows run, ink alone shows; which of the two ends is up, it does not: a page that
+    Which way rows run, ink alone shows; which of the two ends is up, it does not: a page that
     must be turned gets one quarter turn, and a reader has to try the other end.
     """
+    quarters = int(_chain_length(mask.T, g) > LONGER * _chain_length(mask, g))
     y, x = np.nonzero(mask)
+    rng = np.random.default_rng(0)
     if len(x) > _MOST_POINTS:
-        kept = np.random.default_rng(0).choice(len(x), _MOST_POINTS, replace=False)
+        kept = rng.choice(len(x), _MOST_POINTS, replace=False)
         x, y = x[kept], y[kept]
+    # anywhere in their pixels: whole numbers fall into rows unevenly, which looks like text
+    x, y = x + rng.random(len(x)), y + rng.random(len(y))
     if len(x) < 50:
         return 0, 0.0
-    along, clear = _best_angle(x, y, g)
-    across, clear_across = _best_angle(y, -x, g)  # as if turned counter-clockwise
-    if clear_across > CLEARER * clear:
-        return 1, across
-    return 0, along
+    return quarters, _best_angle(y, -x, g) if quarters else _best_angle(x, y, g)
 
 
-def _best_angle(x: np.ndarray, y: np.ndarray, g: float) -> tuple[float, float]:
+def _chain_length(mask: np.ndarray, g: float) -> float:
+    """How far ink reaches along rows when gaps between letters are closed; the mean over pixels."""
+    kernel = np.ones((1, max(2, round(LETTER_GAP * g) + 1)), np.uint8)
+    pixels = np.ascontiguousarray(mask).view(np.uint8)
+    chains = find_pieces(cv2.morphologyEx(pixels, cv2.MORPH_CLOSE, kernel).view(bool))
+    return float((chains.area * chains.width).sum() / max(1, chains.area.sum()))
+
+
+def _best_angle(x: np.ndarray, y: np.ndarray, g: float) -> float:
     level = _row_clarity(x, y, 0.0, g)
     best, clarity = 0.0, level
     coarse = np.arange(-MOST_DEGREES, MOST_DEGREES + 0.1, 0.5)
@@ -43,9 +58,9 @@ def _best_angle(x: np.ndarray, y: np.ndarray, g: float) -> tuple[float, float]:
             found = _row_clarity(x, y, angle, g)
             if found > clarity:
                 best, clarity = float(angle), found
-    if abs(best) < LEAST_DEGREES or clarity < 1.02 * level:
-        return 0.0, level
-    return best, clarity
+    if clarity < (CLEARER if abs(best) > 1 else PLAINLY) * level:
+        return 0.0
+    return best
 
 
 def _row_clarity(x: np.ndarray, y: np.ndarray, degrees: float, g: float) -> float:
