@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # what __getattr__ finds, for editors and type checkers
     from ocrkit.metrics import Scores, score
     from ocrkit.models.checkpoints import load_checkpoint, load_reference, save_checkpoint
     from ocrkit.models.recognizer import MODEL_NAMES, Recognizer
+    from ocrkit.page import Page, read
     from ocrkit.reading import Reader, Reading
     from ocrkit.synth.fonts import Font, find_fonts
     from ocrkit.synth.generate import Generation, Sample, samples
@@ -37,6 +38,7 @@ _NAMES = {
     "metrics": ("Scores", "score"),
     "models.checkpoints": ("load_checkpoint", "load_reference", "save_checkpoint"),
     "models.recognizer": ("MODEL_NAMES", "Recognizer"),
+    "page": ("Page", "read"),
     "reading": ("Reader", "Reading"),
     "synth.fonts": ("Font", "find_fonts"),
     "synth.generate": ("Generation", "Sample", "samples"),
@@ -56,6 +58,7 @@ __all__ = [
     "ImageSet",
     "Item",
     "OcrkitError",
+    "Page",
     "Pixels",
     "Reader",
     "Reading",
@@ -72,6 +75,7 @@ __all__ = [
     "load_pixels",
     "load_reference",
     "make_converter",
+    "read",
     "read_words",
     "samples",
     "save_checkpoint",

@@ -272,7 +272,7 @@ def test_read_prints_path_text_and_confidence(checkpoint, ocrkit, tmp_path):
     image = tmp_path / "a rather long path, longer than a terminal is wide" / ("x" * 60) / "[s].jpg"
     image.parent.mkdir(parents=True)
     image.write_bytes(ImageSet("data/generated/smoke/test-basic").image_bytes(0))
-    code, text, complaint = ocrkit("read", checkpoint, image)
+    code, text, complaint = ocrkit("read", "--checkpoint", checkpoint, image)
     assert code == 0
     (line,) = text.splitlines()
     path, read, confidence = line.split("\t")
@@ -292,20 +292,20 @@ def test_read_refuses_a_page_and_a_text_file_and_reads_the_rest(checkpoint, ocrk
     Image.fromarray(paper).save(page)
     good = tmp_path / "good.jpg"
     good.write_bytes(ImageSet("data/generated/smoke/test-basic").image_bytes(0))
-    code, text, complaint = ocrkit("read", checkpoint, odd, page, good)
+    code, text, complaint = ocrkit("read", "--checkpoint", checkpoint, odd, page, good)
     assert code == 1
     assert [line.split("\t")[0] for line in text.splitlines()] == [str(good)]
     lines = complaint.splitlines()
     assert lines[1].startswith(f"{odd}: the image does not decode: this is no picture file (PNG,")
     assert lines[2].startswith(f"{page}: the image is 800 x 1100 pixels, higher than wide")
-    code, text, complaint = ocrkit("read", checkpoint, page, "--force")
+    code, text, complaint = ocrkit("read", "--checkpoint", checkpoint, page, "--force")
     assert (code, len(text.splitlines())) == (0, 1)
     assert "cut the page into lines" in complaint
 
 
 def test_errors_keep_brackets_and_stay_on_one_line(complains, tmp_path):
     gone = tmp_path / "[bold]" / ("long" * 30) / "[/x]"
-    assert str(gone) in complains("read", gone, "a.png")
+    assert str(gone) in complains("read", "--checkpoint", gone, "a.png")
 
 
 # notebooks
@@ -386,7 +386,7 @@ def test_from_a_folder_of_images_to_a_reader(own, ocrkit):
     assert code == 0
     assert f"runs/own/{MODEL}" in out
 
-    code, out, _ = ocrkit("read", f"runs/own/{MODEL}", "images/0.jpg")
+    code, out, _ = ocrkit("read", "--checkpoint", f"runs/own/{MODEL}", "images/0.jpg")
     assert code == 0
     assert out.startswith("images/0.jpg\t")
 

@@ -1,4 +1,4 @@
-"""Commands that use a trained model."""
+"""The command that scores a trained model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from ocrkit.cli.base import PadOrStretch, app, complain, console
-from ocrkit.errors import OcrkitError
 
 
 @app.command()
@@ -42,29 +41,3 @@ def evaluate(
         for index, reason in images.broken:
             complain(f"{path}: image {index} left out: {reason}", "yellow")
     to_rich(pd.DataFrame(rows), f"{reader.model.name} ({checkpoint.name})", console)
-
-
-@app.command()
-def read(
-    checkpoint: Annotated[Path, typer.Argument(help="such as runs/mini/checkpoints/NAME")],
-    images: Annotated[list[Path], typer.Argument(help="image files, one line of text each")],
-    force: Annotated[bool, typer.Option("--force", help="read what looks hopeless")] = False,
-    pad: PadOrStretch = None,
-) -> None:
-    """Read image files with a checkpoint, and say where the result cannot be trusted."""
-    from ocrkit.reading import Reader
-
-    reader, refused = Reader(checkpoint, pad), 0
-    complain(reader.limits(), "dim")
-    for image in images:
-        try:
-            reading = reader.read(image, force)
-        except OcrkitError as error:
-            refused += 1
-            complain(error, "red")
-            continue
-        print(f"{image}\t{reading.text}\t{reading.confidence:.2f}")
-        for warning in reading.warnings:
-            complain(f"{image}: {warning}", "yellow")
-    if refused:
-        raise typer.Exit(1)

@@ -22,7 +22,7 @@ def read(
     """Read a page.
 
     Args:
-        source: a file (picture, TIFF, PDF), a Pillow picture, or an array (H, W) or (H, W, 3) uint8.
+        source: a file (picture, TIFF, PDF), a Pillow picture, or an array (H, W[, 3]) uint8.
         page: which page of a file, counted from 1; may be left out where there is one.
         reader: what reads the lines; None for ocrkit's own.
 

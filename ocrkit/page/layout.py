@@ -12,7 +12,6 @@ from ocrkit.page.ink import (
     Pieces,
     find_pieces,
     find_rules,
-    glyph_height,
     ink,
     measure,
     without_rules,
@@ -54,6 +53,13 @@ class Layout:
     degrees: float
     glyph: float
     lines: list[FoundLine]
+
+    def corners(self, line: FoundLine) -> tuple[tuple[int, int], ...]:
+        """Top left, top right, bottom right, bottom left of a line in the file's own picture."""
+        x, y, width, height = line.box
+        ends = np.array([[x, x + width, x + width, x], [y, y, y + height, y + height], [1] * 4])
+        back = np.linalg.inv(np.vstack([self.matrix, [0, 0, 1]]))
+        return tuple((round(float(u)), round(float(v))) for u, v, _ in (back @ ends).T)
 
 
 def find_lines(grey: np.ndarray, quarters: int | None = None) -> Layout:

@@ -1,4 +1,4 @@
-"""Pieces of ink become runs of text: chained along a line, small marks with them, touching lines cut.
+"""Pieces of ink become runs of text: chained along a line, marks with them, touching lines cut.
 
 A run is what stands together without a wide gap; `order` joins the runs of one line.
 All lengths are multiples of glyph heights: the page's (g) or that of the pieces at hand.
@@ -14,7 +14,7 @@ from ocrkit.page.ink import Pieces, unlike_text
 
 # Pieces of a line overlap in height by this share of the lower, and stand at most this far apart.
 OVERLAP, GAP = 0.5, 1.2
-# A piece under this share of its neighbours' height is a mark: a dot, a comma, a part of a syllable.
+# A piece under this share of its neighbours' height is a mark: a dot, a part of a syllable.
 MARK = 0.45
 # Pieces larger than this are pictures.
 PICTURE = 6.0

@@ -255,7 +255,7 @@ def _rows(items: list, rules: Rules, g: float) -> list:
 
 
 def _beside_blocks(row: list, rules: Rules, g: float) -> list:
-    """Blocks and what stands beside them, from the left; a lone note, such as a time, comes last."""
+    """Blocks and what stands beside them, from the left; a lone note (a time) comes last."""
     stacks: list[list] = []
     for item in row:
         if stacks and item.x0 < max(i.x1 for i in stacks[-1]):

@@ -1,4 +1,4 @@
-"""A page that was read: its lines and words with boxes, as text, JSON and a picture in a notebook."""
+"""A page that was read: its lines and words with boxes, as text, JSON and in a notebook."""
 
 import base64
 import html
@@ -162,7 +162,7 @@ class _View:
 
     def __init__(self, layout: Layout, picture: Image.Image) -> None:
         self._scale = float(np.hypot(*layout.matrix[:, 0]))
-        self._back = np.linalg.inv(np.vstack([layout.matrix, [0, 0, 1]]))
+        self._corners = layout.corners
         height, width = layout.grey.shape
         self._size = (max(1, round(width / self._scale)), max(1, round(height / self._scale)))
         if not layout.degrees:  # pixels as they are, turned by quarters
@@ -180,8 +180,6 @@ class _View:
 
     def line(self, found: FoundLine, text: Any) -> Line:
         x, y, width, height = found.box
-        ends = np.array([[x, x + width, x + width, x], [y, y, y + height, y + height], [1] * 4])
-        corners = tuple((round(u), round(v)) for u, v, _ in (self._back @ ends).T)
         words, start = [], 0
         for word in text.text.split():
             first = text.text.index(word, start)
@@ -192,4 +190,10 @@ class _View:
             box = self._box(left, y, max(1, right - left), height)
             words.append(Word(word, box, round(text.confidence, 4)))
         line = text.text.strip()
-        return Line(line, self._box(*found.box), round(text.confidence, 4), tuple(words), corners)
+        return Line(
+            line,
+            self._box(*found.box),
+            round(text.confidence, 4),
+            tuple(words),
+            self._corners(found),
+        )

@@ -6,6 +6,7 @@ Exam sheets, book pages, notices, receipts and chats, set in the pinned Nanum fa
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -214,7 +215,7 @@ def _notice(sheet: _Sheet) -> None:
         y = sheet.paragraph(margin, y, words, sheet.width - 2 * margin) + 0.5 * s
     xs = np.linspace(margin, sheet.width - margin, 4)
     for _ in range(int(sheet.rng.integers(4, 7))):
-        for x0, x1 in zip(xs, xs[1:], strict=False):
+        for x0, x1 in pairwise(xs):
             sheet.box(x0, y, x1, y + 2.2 * s)
             words = sheet.wrap([sheet.word(), sheet.word()], x1 - x0 - s)[0]
             sheet.write(x0 + 0.5 * s, y + 0.5 * s, words)

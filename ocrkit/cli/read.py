@@ -1,0 +1,196 @@
+"""The command that reads: pages with the kit's own reader, or lines with one of the 24 models."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from ocrkit.cli.base import PadOrStretch, app, complain, err
+from ocrkit.errors import OcrkitError
+from ocrkit.files import read_json, write_text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from ocrkit.page import LineReader, Page
+
+Pages = list[tuple[int, "Page"]]
+_WEIGHTS = (".safetensors", ".pth")
+
+
+@app.command()
+def read(
+    files: Annotated[list[Path], typer.Argument(help="pictures, TIFFs, PDFs: whole pages")],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="read single lines with one of the 24: runs/mini/checkpoints/NAME"),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="lines and words with boxes and confidences")
+    ] = False,
+    hocr: Annotated[bool, typer.Option("--hocr", help="the same as hOCR")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="searchable PDFs: NAME.ocr.pdf")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="a folder for NAME.ocr.txt, .json, .hocr [default: print; PDFs go here]"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="with --checkpoint: read what looks hopeless")
+    ] = False,
+    pad: PadOrStretch = None,
+) -> None:
+    """Read pages of Korean text: pictures, scans, PDFs."""
+    kinds = [kind for kind, on in (("json", as_json), ("hocr", hocr), ("pdf", pdf)) if on]
+    if _is_checkpoint(files[0]):
+        _misused(f"{files[0]} is a checkpoint: write ocrkit read --checkpoint {files[0]} IMAGE...")
+    if checkpoint and not _reads_pages(checkpoint):
+        if kinds or out:
+            _misused(
+                "--json, --hocr, --pdf and --out are for pages, and this checkpoint reads lines"
+            )
+        failed = _read_lines(checkpoint, files, force, pad)
+    else:
+        if force or pad is not None:
+            _misused("--force, --pad and --stretch are for models that read lines: --checkpoint")
+        if as_json and hocr and not out:
+            _misused("--json and --hocr together need a folder: --out FOLDER")
+        names = Counter(file.stem for file in files)
+        if (out or pdf) and (twice := [name for name, count in names.items() if count > 1]):
+            _misused(f"{names[twice[0]]} files are called {twice[0]}: read them in several calls")
+        failed = _read_pages(files, kinds or ["txt"], out, checkpoint)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _misused(said: str) -> NoReturn:
+    complain(f"ocrkit: {said}", "red")
+    raise typer.Exit(2)
+
+
+def _is_checkpoint(file: Path) -> bool:
+    return file.suffix in _WEIGHTS or Path(f"{file}{_WEIGHTS[0]}").is_file()
+
+
+def _reads_pages(checkpoint: Path) -> bool:
+    """Whether a checkpoint is a line reader's, which has signs where the 24 have a charset."""
+    note = Path(f"{str(checkpoint).removesuffix(_WEIGHTS[0])}.json")
+    return note.is_file() and "signs" in read_json(note)
+
+
+def _read_lines(checkpoint: Path, images: list[Path], force: bool, pad: bool | None) -> int:
+    """Read images of one line with one of the 24; how many failed."""
+    from ocrkit.reading import Reader
+
+    reader, refused = Reader(checkpoint, pad), 0
+    complain(reader.limits(), "dim")
+    for image in images:
+        try:
+            reading = reader.read(image, force)
+        except OcrkitError as error:
+            refused += 1
+            complain(error, "red")
+            continue
+        print(f"{image}\t{reading.text}\t{reading.confidence:.2f}")
+        for warning in reading.warnings:
+            complain(f"{image}: {warning}", "yellow")
+    return refused
+
+
+def _read_pages(files: list[Path], kinds: list[str], out: Path | None, weights: Path | None) -> int:
+    """Read whole pages and put them out; how many files or pages failed."""
+    from ocrkit.page.output import to_hocr
+    from ocrkit.reader import load_reader
+
+    reader, failed, printed = load_reader(weights), 0, []
+    with _bar() as bar:
+        for number, file in enumerate(files, 1):
+            pages, broken = _pages(file, reader, bar, f"{number} of {len(files)}")
+            failed += broken
+            if not pages:
+                continue
+            printed += [(file, pages)] if "hocr" in kinds and not out else []
+            try:
+                for kind in kinds:
+                    _put_out(file, pages, kind, out, len(files) > 1)
+            except OcrkitError as error:
+                failed += 1
+                complain(error, "red")
+    if printed:  # one document
+        print(to_hocr([(str(file), page) for file, pages in printed for _, page in pages]), end="")
+    return failed
+
+
+@contextmanager
+def _bar() -> Iterator["Progress"]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        *columns,
+        console=err,
+        transient=True,
+        redirect_stdout=False,
+        disable=not err.is_terminal,
+    )
+    with bar:
+        yield bar
+
+
+def _pages(file: Path, reader: "LineReader", bar: "Progress", which: str) -> tuple[Pages, int]:
+    """The pages of a file that could be read with their numbers, and how many failed."""
+    from ocrkit.page import PageFile, read_picture
+
+    pages: Pages = []
+    failed = 0
+    try:
+        opened = PageFile(file)
+    except OcrkitError as error:
+        complain(error, "red")
+        return [], 1
+    task = bar.add_task(f"{file.name} ({which})", total=len(opened))
+    for index in range(len(opened)):
+        try:
+            page = read_picture(opened.page(index), reader)
+        except OcrkitError as error:
+            failed += 1
+            complain(error, "red")
+            continue
+        if not page.lines:
+            complain(f"{opened.named(index)}: no text found", "yellow")
+        pages.append((index + 1, page))
+        bar.advance(task)
+    bar.remove_task(task)
+    return pages, failed
+
+
+def _put_out(file: Path, pages: Pages, kind: str, out: Path | None, several: bool) -> None:
+    """Write or print the pages of a file as txt, json, hocr or pdf."""
+    from ocrkit.page.output import to_hocr, write_pdf
+
+    to = (out or Path()) / f"{file.stem}.ocr.{kind}"
+    if kind == "pdf":
+        write_pdf([page for _, page in pages], to)
+        complain(f"wrote {to}", "dim")
+        return
+    if kind == "json":
+        numbered = [{"page": number, **page.to_dict()} for number, page in pages]
+        text = json.dumps({"file": str(file), "pages": numbered}, ensure_ascii=False)
+    elif kind == "hocr":
+        text = to_hocr([(str(file), page) for _, page in pages])
+    else:
+        headed = (several and not out) or len(pages) > 1
+        name = f"{file}, page " if len(pages) > 1 else str(file)
+        text = "\n\n".join(
+            (f"==> {name}{n if len(pages) > 1 else ''} <==\n" if headed else "") + page.text
+            for n, page in pages
+        )
+    if out:
+        write_text(to, text + "\n" if text else "")
+        complain(f"wrote {to}", "dim")
+    elif kind != "hocr":
+        print(text, end="\n" if text else "")

@@ -1,0 +1,117 @@
+"""Lines are found on drawn pages, in reading order, whatever their scale, contrast or turn."""
+
+import cv2
+import numpy as np
+import pytest
+
+from ocrkit.page.layout import Layout, find_lines
+from ocrkit.page.measure import match, order_kept
+from ocrkit.page.synthetic import PAGES, SyntheticPage, draw_page
+
+
+def found_on(page: SyntheticPage, layout: Layout) -> list[int | None]:
+    return match(page, [layout.corners(line) for line in layout.lines])
+
+
+def recall(matches: list[int | None]) -> float:
+    return sum(m is not None for m in matches) / len(matches)
+
+
+@pytest.fixture(scope="module")
+def chat() -> SyntheticPage:
+    return draw_page("chat")
+
+
+@pytest.fixture(scope="module")
+def notice() -> SyntheticPage:
+    return draw_page("notice-light-on-dark")
+
+
+def test_the_test_set_has_twelve_pages_of_all_kinds():
+    assert len(PAGES) >= 12
+    assert {name.split("-")[0] for name in PAGES} >= {"exam", "book", "notice", "receipt", "chat"}
+
+
+def test_a_seed_draws_the_same_page_again_and_another_seed_another(chat):
+    again, other = draw_page("chat"), draw_page("chat", seed=1)
+    assert np.array_equal(chat.image, again.image)
+    assert chat.text == again.text != other.text
+
+
+@pytest.mark.parametrize("name", ["exam-coarse", "chat"])
+def test_every_line_of_two_pages_is_found_in_reading_order(name):
+    page = draw_page(name)
+    layout = find_lines(page.image)
+    matches = found_on(page, layout)
+    assert recall(matches) >= 0.97
+    assert order_kept(matches) == 1.0
+    assert len(layout.lines) <= 1.05 * len(page.lines), "nothing is taken for text that is none"
+
+
+def test_a_table_and_a_box_are_read_cell_by_cell(notice):
+    matches = found_on(notice, find_lines(notice.image))
+    assert recall(matches) >= 0.97
+    assert order_kept(matches) == 1.0
+
+
+@pytest.mark.parametrize("scale", [0.7, 3.0])
+def test_the_size_of_the_letters_does_not_matter(chat, scale):
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    image = cv2.resize(chat.image, None, fx=scale, fy=scale, interpolation=how)
+    larger = SyntheticPage("", image, chat.lines, chat.matrix * scale, 0)
+    assert recall(found_on(larger, find_lines(image))) >= 0.95
+
+
+def test_negative_and_faint_pages_show_the_same_lines(chat):
+    for image in (255 - chat.image, (chat.image // 4 + 150).astype(np.uint8)):
+        page = SyntheticPage("", image, chat.lines, chat.matrix, 0)
+        assert recall(found_on(page, find_lines(image))) >= 0.95
+
+
+@pytest.mark.parametrize("degrees", [-6.0, 3.0])
+def test_an_askew_page_is_levelled(notice, degrees):
+    height, width = notice.image.shape
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 0.9)
+    image = cv2.warpAffine(notice.image, turn, (width, height), borderValue=30)
+    layout = find_lines(image)
+    assert layout.degrees == pytest.approx(-degrees, abs=0.3)
+    matrix = np.vstack([turn, [0, 0, 1]]) @ np.vstack([notice.matrix, [0, 0, 1]])
+    page = SyntheticPage("", image, notice.lines, matrix[:2], 0)
+    assert recall(found_on(page, layout)) >= 0.95
+
+
+@pytest.mark.parametrize("name", ["chat", "notice-light-on-dark", "receipt"])
+def test_lines_that_run_up_or_down_are_laid_level_and_others_are_not(name):
+    image = draw_page(name, seed=1).image
+    assert find_lines(image).quarters == 0
+    assert find_lines(np.ascontiguousarray(np.rot90(image))).quarters == 1
+
+
+def test_crops_are_dark_on_light_without_frames_or_neighbours():
+    page = np.full((300, 500), 255, np.uint8)
+    for y in (60, 110):
+        cv2.putText(page, "Hxg jumble", (50, y), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 0, 2)
+    cv2.rectangle(page, (30, 20), (470, 125), 0, 2)
+    layout = find_lines(page)
+    assert len(layout.lines) == 2
+    for line in layout.lines:
+        dark = line.crop < 128
+        assert 0.03 < dark.mean() < 0.4
+        assert dark.mean(axis=1).max() < 0.6, "no rule crosses the crop"
+        assert not dark[:, :2].any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 400), (300, 1), (40, 40), (800, 600)])
+def test_an_empty_page_has_no_lines(shape):
+    rng = np.random.default_rng(0)
+    for image in (np.full(shape, 255, np.uint8), rng.normal(200, 3, shape).astype(np.uint8)):
+        assert find_lines(image).lines == []
+
+
+def test_a_page_of_twenty_thousand_rows_is_read_to_its_end():
+    page = np.full((20_000, 300), 255, np.uint8)
+    for y in (100, 10_000, 19_900):
+        cv2.putText(page, "Hxg jumble", (30, y), cv2.FONT_HERSHEY_SIMPLEX, 1, 0, 2)
+    layout = find_lines(page)
+    assert len(layout.lines) == 3
+    assert layout.quarters == 0
