@@ -8,12 +8,14 @@ BENCH ?= runs/bench.json
 DEVICE ?= cpu
 TRDG := .venv-trdg/ready
 
-.PHONY: help env reproduce test lint lab notebooks bench performance fonts promote clean
+.PHONY: help env reproduce test lint coverage lab notebooks bench performance fonts promote clean
 
 help:
 	@echo "make reproduce           generate, train the 24 mini models, print the tables (about an hour)"
 	@echo "make reproduce PRESET=smoke   the same road in minutes: proves it runs, claims nothing"
 	@echo "make test                every test"
+	@echo "make lint                style, formatting and types"
+	@echo "make coverage            every test, and which lines none of them runs"
 	@echo "make lab                 JupyterLab on the notebooks"
 	@echo "make notebooks           run every notebook again and save it with its outputs"
 	@echo "make bench               how fast it is beside today's tools (minutes; on an idle machine)"
@@ -41,6 +43,10 @@ test: env lint
 lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+coverage: env
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term-missing:skip-covered
 
 lab: env
 	$(BIN)/jupyter lab --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root)

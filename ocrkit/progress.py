@@ -5,7 +5,14 @@ from collections.abc import Iterable
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.text import Text
 
 from ocrkit.experiments.grid import Run, weight
@@ -42,7 +49,7 @@ class DataBars(_Bars):
     def __init__(self, console: Console, doing: str = "drawing"):
         super().__init__(console)
         self._doing = doing
-        self._tasks: dict[str, int] = {}
+        self._tasks: dict[str, TaskID] = {}
 
     def watch(self, name: str, done: int, count: int) -> None:
         """Told by `prepare`."""
@@ -78,7 +85,7 @@ class SweepBars(_Bars):
         super().__init__(console)
         self._weight = {run: seconds.get(run.model) or 1e-3 * weight(run.model) for run in runs}
         self._share: dict[Run, float] = dict.fromkeys(self._weight, 0.0)
-        self._tasks: dict[Run, int] = {}
+        self._tasks: dict[Run, TaskID] = {}
         self._accuracy: dict[Run, float] = {}
         self._start, self._before = time.monotonic(), None
         self._all = self._bars.add_task("all runs", total=sum(self._weight.values()), note="")

@@ -72,7 +72,7 @@ def training_curves() -> pd.DataFrame:
     frame = _read("training_curves.csv")
     logs = frame.groupby(["model", "experiment", "log", "seed"], sort=False)["iteration"]
     attempt = logs.transform(lambda log: _attempts(log.tolist()))
-    frame.insert(frame.columns.get_loc("iteration"), "attempt", attempt)
+    frame.insert(list(frame.columns).index("iteration"), "attempt", attempt)
     return frame
 
 

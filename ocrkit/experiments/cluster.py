@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 from ocrkit.errors import OcrkitError
@@ -25,7 +24,12 @@ _STORE = 256 * 2**20  # bytes of shared memory of a cluster of our own: images a
 _AHEAD = 200  # chunks of images on their way at most, however large the cluster
 
 
-def _import_ray() -> ModuleType:
+def import_ray() -> Any:
+    """Ray, whose own annotations know too little.
+
+    Raises:
+        OcrkitError: it is not installed.
+    """
     logging.getLogger("ray").setLevel(logging.ERROR)  # in notebooks it misses widgets
     try:
         with warnings.catch_warnings(action="ignore"):  # and so does its progress bar
@@ -50,7 +54,7 @@ def connected(workers: int = 1) -> Iterator[None]:
     Raises:
         OcrkitError: Ray is not installed, does not start, or the cluster cannot be reached.
     """
-    ray = _import_ray()
+    ray = import_ray()
     if ray.is_initialized():
         yield
         return
@@ -74,7 +78,7 @@ def connected(workers: int = 1) -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def _start(ray: ModuleType, workers: int) -> None:
+def _start(ray: Any, workers: int) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its makers
     options = {"include_dashboard": False, "object_store_memory": _STORE, **_quiet()}
     for attempt in range(1, _STARTS + 1):
@@ -115,7 +119,7 @@ def _one_line(error: BaseException) -> str:
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
     """What a task raised, as it raised it: Ray wraps it in a traceback of many lines."""
-    import ray
+    ray = import_ray()
 
     try:
         yield
@@ -131,7 +135,7 @@ def draw(generation: Generation) -> Iterator[Sample]:
     Raises:
         OcrkitError: a machine would draw other images, having other fonts or libraries.
     """
-    import ray
+    ray = import_ray()
 
     task, shared, ours = ray.remote(_draw), ray.put(generation), versions()
 

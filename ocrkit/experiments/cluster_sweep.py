@@ -17,7 +17,7 @@ import torch
 
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments import runner
-from ocrkit.experiments.cluster import plain_errors
+from ocrkit.experiments.cluster import import_ray, plain_errors
 from ocrkit.experiments.datasets import DataSets
 from ocrkit.experiments.grid import Run, longest_first
 from ocrkit.experiments.presets import Preset
@@ -83,7 +83,7 @@ def sweep(
             asks for, one does not see the data, or a run lost its worker again and again.
         Interrupted: a SIGTERM came (where it is heeded), and the runs under way are saved.
     """
-    import ray
+    ray = import_ray()
 
     folder, data = folder.absolute(), replace(data, folder=data.folder.absolute())
     check_folder(folder, preset, data)
@@ -135,7 +135,7 @@ def sweep(
 
 def _wanted(device: str, cpus: float, gpus: float | None) -> dict[str, float]:
     """What a run asks for. One machine must have it all, for else Ray would wait for ever."""
-    import ray
+    ray = import_ray()
 
     if gpus is None:
         gpus = 0 if device == "cpu" else 1
@@ -150,7 +150,7 @@ def _wanted(device: str, cpus: float, gpus: float | None) -> dict[str, float]:
 
 def _read(news: Any) -> list[Event]:
     """What the board says, if it is there."""
-    import ray
+    ray = import_ray()
 
     try:
         return ray.get(news)
@@ -160,7 +160,7 @@ def _read(news: Any) -> list[Event]:
 
 def _row(job: Any) -> dict | None:
     """The row of a run that has ended; None where its workers were lost too often."""
-    import ray
+    ray = import_ray()
 
     try:
         return ray.get(job)
@@ -172,7 +172,7 @@ def _row(job: Any) -> dict | None:
 
 def _stop(board: Any, jobs: dict[Any, Run]) -> None:
     """Wait until the runs under way have saved; those that have not begun shall not."""
-    import ray
+    ray = import_ray()
 
     try:
         begun = ray.get(board.stop.remote(), timeout=PATIENCE)
@@ -197,7 +197,7 @@ def _train(
 
     It never waits for the board: Ray would lend its processor to another run meanwhile.
     """
-    import ray
+    ray = import_ray()
 
     _check_disk(data, folder)
     row = read_row(folder, run)
@@ -249,7 +249,7 @@ def time_runs(
     preset: Preset, data: DataSets, runs: list[Run], folder: Path, device: str = "cpu"
 ) -> None:
     """As `runner.time_runs`, on one machine of the cluster; call it within `cluster.connected`."""
-    import ray
+    ray = import_ray()
 
     task = ray.remote(**_wanted(device, 1, None))(runner.time_runs)
     data = replace(data, folder=data.folder.absolute())

@@ -115,7 +115,7 @@ def _generations(
         )
 
     train, valid, test = (words[part] for part in ("train", "valid", "test"))
-    sets = {
+    sets: dict[str, tuple[Generation, ...]] = {
         f"train-{k}": (draw(k, train, preset.train_images, preset.random_share),)
         for k in preset.train_kinds
     }

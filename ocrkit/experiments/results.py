@@ -97,4 +97,5 @@ def reference_seconds(preset: str) -> dict[str, float]:
     except OcrkitError:
         return {}
     done = rows[rows["status"] == "ok"]
-    return done.groupby("model")["cpu_seconds"].mean().to_dict()
+    means = done.groupby("model")["cpu_seconds"].mean()
+    return {str(model): float(seconds) for model, seconds in means.items()}

@@ -283,7 +283,7 @@ def time_runs(
     inputs = to_input(images.copy()).to(device)
     for run in runs:
         row = read_row(folder, run)
-        if not is_done(row) or is_done(row, with_latency=True):
+        if row is None or not is_done(row) or is_done(row, with_latency=True):
             continue
         model, _ = load_checkpoint(folder / "checkpoints" / run.name)
         model.to(device)

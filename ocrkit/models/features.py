@@ -127,8 +127,8 @@ def resnet(scale: Scale) -> nn.Sequential:
     blocks(3, 5, c3, c4)
     conv("3", c4, c4)
     blocks(4, 3, c4, c4)
-    for name, options in ("4_1", {"stride": (2, 1), "padding": (0, 1)}), ("4_2", {}):
-        layers[f"conv{name}"] = nn.Conv2d(c4, c4, 2, bias=False, **options)
+    for name, stride, padding in ("4_1", (2, 1), (0, 1)), ("4_2", (1, 1), (0, 0)):
+        layers[f"conv{name}"] = nn.Conv2d(c4, c4, 2, stride, padding, bias=False)
         layers[f"bn{name}"] = nn.BatchNorm2d(c4)
         layers[f"relu{name}"] = nn.ReLU(inplace=True)
     return nn.Sequential(layers)

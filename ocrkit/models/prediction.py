@@ -113,8 +113,8 @@ def attention_maps(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     frames: list[Tensor] = []
     hook = head.register_forward_pre_hook(lambda head, inputs: frames.append(inputs[0]))
     try:
-        model.eval()(images)
+        steps = model.eval()(images).shape[1]
     finally:
         hook.remove()
-    logits, maps = head.guess(frames[0], model.max_length + 1)
+    logits, maps = head.guess(frames[0], steps)
     return logits, torch.stack(maps, dim=1)

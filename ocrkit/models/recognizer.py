@@ -91,7 +91,7 @@ class Recognizer(nn.Module):
             self.sequence = bilstm(channels, hidden)
             channels = hidden
         if stages.prediction == "CTC":
-            self.head: nn.Module = nn.Linear(channels, classes)
+            self.head: nn.Linear | Attention = nn.Linear(channels, classes)
         else:
             self.head = Attention(channels, hidden, classes)
         self.auxiliary: nn.Module | None = None  # in training, a CTC head on attention's frames
@@ -117,7 +117,7 @@ class Recognizer(nn.Module):
         visual = self.features(self.transformation(images))
         # (B, C, height, T): height is averaged away, then one row per frame.
         context = self.sequence(visual.mean(dim=2).transpose(1, 2))
-        if self.prediction == "CTC":
+        if isinstance(self.head, nn.Linear):  # CTC
             return self.head(context)
         if text is not None and self.auxiliary is not None:
             logits, alpha = self.head.teach(context, text, self.max_length + 1)

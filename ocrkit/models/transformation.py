@@ -120,6 +120,9 @@ class _Spline(torch.autograd.Function):
 class TPS(nn.Module):
     """Thin-plate spline rectification: images (B, 1, H, W) -> images of the same shape."""
 
+    p_hat: Tensor
+    inv_delta: Tensor
+
     def __init__(
         self, height: int, width: int, channels: tuple[int, int, int, int], hidden: int
     ) -> None:

@@ -4,6 +4,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ocrkit.errors import OcrkitError
 
@@ -82,7 +83,7 @@ def quasi_crystal(
     return ~np.rint(z, out=z).astype(np.uint8)
 
 
-def _unit_circle(rate: np.ndarray, start: float, length: int) -> np.ndarray:
+def _unit_circle(rate: np.ndarray, start: float, length: int) -> NDArray[np.complex128]:
     """exp(i·(rate·t + start)) at `length` points t from -2π to 2π, complex (len(rate), length).
 
     t = coarse + fine, so the exponential is the product of two short tables.

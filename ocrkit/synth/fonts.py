@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fontTools.ttLib import TTFont
 from PIL import ImageFont
@@ -96,16 +97,21 @@ def usable_fonts(fonts: Iterable[Font], syllables: str) -> tuple[list[Font], dic
     return kept, left_out
 
 
+def mask_bytes(ink: Any) -> bytes:
+    """The pixels of Pillow's inner image, whose type says less than it can do."""
+    return bytes(ink)
+
+
 def missing_characters(font: Font, characters: str) -> str:
     """Characters that the font cannot draw, in their order, each once."""
     with TTFont(font.path, fontNumber=0, lazy=True) as tables:
-        mapped = {chr(c) for c, glyph in tables.getBestCmap().items() if glyph != ".notdef"}
+        mapped = {chr(c) for c, glyph in (tables.getBestCmap() or {}).items() if glyph != ".notdef"}
     face = ImageFont.truetype(font.path, _CHECK_SIZE, layout_engine=ImageFont.Layout.BASIC)
-    unknown = bytes(face.getmask(_UNMAPPED))
+    unknown = mask_bytes(face.getmask(_UNMAPPED))
 
     def drawn(ch: str) -> bool:
         ink = face.getmask(ch)
-        return ink.getbbox() is not None and bytes(ink) != unknown
+        return ink.getbbox() is not None and mask_bytes(ink) != unknown
 
     return "".join(ch for ch in dict.fromkeys(characters) if ch not in mapped or not drawn(ch))
 

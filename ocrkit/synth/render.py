@@ -7,7 +7,7 @@ import numpy as np
 from PIL import ImageFont
 
 from ocrkit.errors import OcrkitError
-from ocrkit.synth.fonts import Font
+from ocrkit.synth.fonts import Font, mask_bytes
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def _glyph(path: str, em: float, ch: str) -> Glyph:
     face = _face(path, em)
     ink, (left, top) = face.getmask2(ch, mode="L")
     width, height = ink.size
-    pixels = np.frombuffer(bytes(ink), np.uint8).reshape(height, width)
+    pixels = np.frombuffer(mask_bytes(ink), np.uint8).reshape(height, width)
     return Glyph(pixels, left, top, face.getlength(ch))
 
 

@@ -34,7 +34,7 @@ class SceneWord:
 
     def moved(self, x: float, y: float) -> "SceneWord":
         """The same word, so many pixels to the right and down."""
-        by = np.float32([x, y])
+        by = np.array([x, y], np.float32)
         return SceneWord(self.text, self.quad + by, self.character_quads + by, self.outline + by)
 
 

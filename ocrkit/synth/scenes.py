@@ -183,8 +183,8 @@ def _draw_line(
     count = 1
     if rng.random() < settings.line_share:
         count = min(most, int(rng.integers(*settings.line_words, endpoint=True)))
-    texts = [words[i] for i in rng.integers(len(words), size=count)]
-    font = fonts[rng.integers(len(fonts))]
+    texts = [words[int(i)] for i in rng.integers(len(words), size=count)]
+    font = fonts[int(rng.integers(len(fonts)))]
     return bent_line(texts, font, em, _draw_bend(rng, settings))
 
 

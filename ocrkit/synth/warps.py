@@ -93,7 +93,8 @@ def warp_mask(mask: np.ndarray, warp: Warp, left: int, top: int, size: tuple[int
     seen[..., 1] = np.arange(size[0])[:, None] + (top + 0.5)
     # OpenCV counts from the centre of the first pixel, not from its corner.
     there = warp.inverse(seen).astype(np.float32) - np.float32(0.5)
-    return cv2.remap(mask, there, None, cv2.INTER_LINEAR, borderValue=0)
+    # OpenCV's annotations do not know that a map of pairs needs no second one.
+    return cv2.remap(mask, there, None, cv2.INTER_LINEAR, borderValue=0)  # pyright: ignore
 
 
 def warp_boxes(boxes: np.ndarray, warp: Warp) -> tuple[np.ndarray, np.ndarray]:

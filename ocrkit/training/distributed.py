@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -53,7 +53,7 @@ class World:
 
     def broadcast_from_main(self, make: Callable[[], T]) -> T:
         """Call `make` in rank 0 alone; its result in all processes."""
-        results = [make() if self.is_main else None]
+        results: list[Any] = [make() if self.is_main else None]
         if self.size > 1:
             dist.broadcast_object_list(results, device=torch.device("cpu"))
         return results[0]
@@ -107,8 +107,10 @@ def process_group(world: World, device: str) -> Iterator[None]:
         torch.cuda.set_device(torch.device(device))
     backend = "cpu:gloo,cuda:nccl" if gpu else "gloo"
     with translate_distributed_errors(world):
-        ranks = {"rank": world.rank, "world_size": world.size}
-        dist.init_process_group(backend, store=_rendezvous(world), timeout=TIMEOUT, **ranks)
+        store = _rendezvous(world)
+        dist.init_process_group(
+            backend, timeout=TIMEOUT, rank=world.rank, world_size=world.size, store=store
+        )
         try:
             yield
         finally:

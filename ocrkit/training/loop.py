@@ -8,7 +8,7 @@ import csv
 import math
 import time
 from collections.abc import Callable
-from dataclasses import InitVar, asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +23,8 @@ from ocrkit.training.distributed import ALONE, World, translate_distributed_erro
 from ocrkit.training.engines import make_engine
 from ocrkit.training.interruption import Interrupted, stop_requested
 from ocrkit.training.recipe import Recipe, make_schedule
+
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -58,20 +60,21 @@ class TrainingResult:
 
 
 class Task(Protocol):
-    """What a model learns."""
+    """What a model learns. (`Any`: each task knows what its own models offer.)"""
 
-    def loss(self, model: torch.nn.Module, step: int) -> torch.Tensor:
+    def loss(self, model: Any, step: int) -> torch.Tensor:
         """The loss of this step's batch (from 0), on the model's device; called under autocast.
 
         Where several processes share the work: of this one's part, weighted so that the mean over
         the processes is the whole batch's.
         """
+        ...
 
-    def judge(self, model: torch.nn.Module) -> dict[str, float]:
+    def judge(self, model: Any) -> dict[str, float]:
         """How good the model is: numbers for the history, the telling one first; or nothing."""
+        ...
 
 
-@dataclass
 class Loop:
     """One run: a model, a task and a recipe.
 
@@ -91,25 +94,29 @@ class Loop:
             own, and several processes do not take quite the steps of one.
     """
 
-    model: torch.nn.Module
-    task: Task
-    recipe: Recipe
-    seed: int = 0
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    folder: Path | None = None
-    identity: dict[str, Any] = field(default_factory=dict)
-    save_every: float = 30.0
-    world: World = ALONE
-    engine: InitVar[str] = "native"
-    compile: InitVar[bool] = False
-    sync_batch_norm: InitVar[bool] = False
-
-    def __post_init__(self, engine: str, compile: bool, sync_batch_norm: bool) -> None:
-        options = {"world": self.world, "compile": compile, "sync_batch_norm": sync_batch_norm}
-        self.engine = make_engine(engine, self.model, self.recipe, self.device, **options)
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        task: Task,
+        recipe: Recipe,
+        seed: int = 0,
+        *,
+        device: torch.device = _CPU,
+        folder: Path | None = None,
+        identity: dict[str, Any] | None = None,
+        save_every: float = 30.0,
+        world: World = ALONE,
+        engine: str = "native",
+        compile: bool = False,
+        sync_batch_norm: bool = False,
+    ) -> None:
+        self.task, self.recipe, self.device, self.world = task, recipe, device, world
+        self.folder, self.save_every = folder, save_every
+        options = {"world": world, "compile": compile, "sync_batch_norm": sync_batch_norm}
+        self.engine = make_engine(engine, model, recipe, device, **options)
         self.model, self.precision = self.engine.plain, self.engine.precision
-        self.schedule = make_schedule(self.recipe, self.engine.optimizer)
-        self.identity = {**self.identity, "recipe": asdict(self.recipe), "seed": self.seed}
+        self.schedule = make_schedule(recipe, self.engine.optimizer)
+        self.identity = {**(identity or {}), "recipe": asdict(recipe), "seed": seed}
         if engine != "native":  # its state is of another shape
             self.identity["engine"] = engine
         self.step, self.seconds, self.cpu_seconds, self.loss = 0, 0.0, 0.0, math.nan
@@ -152,7 +159,7 @@ class Loop:
                     accuracy = self._judge()
                 watch(Progress(self.step, self.recipe.steps, self.loss, self.seconds, accuracy))
                 if self.folder and (last or self.stopping or now - saved > self.save_every):
-                    self._save()
+                    self._save(self.folder)
                     saved = now
             if self.stopping and not last:
                 self.world.barrier()  # nobody leaves before rank 0 has saved
@@ -191,9 +198,9 @@ class Loop:
         )
         return next(iter(judged.values()))
 
-    def _save(self) -> None:
+    def _save(self, folder: Path) -> None:
         save_state(
-            self.folder,
+            folder,
             {
                 "identity": self.identity,
                 "model": self.model.state_dict(),
@@ -210,7 +217,7 @@ class Loop:
         )
         if self.history:
             with (
-                atomic_file(self.folder / "history.csv") as temporary,
+                atomic_file(folder / "history.csv") as temporary,
                 temporary.open("w", newline="", encoding="utf-8") as out,
             ):
                 writer = csv.DictWriter(out, self.history[0])
@@ -218,17 +225,18 @@ class Loop:
                 writer.writerows(self.history)
 
     def _resume(self) -> None:
-        if not self.folder:
+        folder = self.folder
+        if not folder:
             return
         # Rank 0's, sent to all: they go on from the same one, even where they share no disk.
-        state = self.world.broadcast_from_main(lambda: load_state(self.folder, self._try_state))
+        state = self.world.broadcast_from_main(lambda: load_state(folder, self._try_state))
         if state is None:
             return
         ours, theirs = self.identity, state["identity"]
         if theirs != ours:
             different = [key for key in {**ours, **theirs} if theirs.get(key) != ours.get(key)]
             raise OcrkitError(
-                f"the checkpoint in {self.folder} is of another run (other "
+                f"the checkpoint in {folder} is of another run (other "
                 f"{', '.join(different)}): delete the folder, or choose another"
             )
         self._set_state(state)

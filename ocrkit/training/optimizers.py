@@ -68,7 +68,7 @@ class MuonAdamW(torch.optim.AdamW):
         self._muon_step([group for group in groups if group["muon"]])
 
     def _muon_step(self, groups: list[dict[str, Any]]) -> None:
-        by_shape: dict[tuple[int, int], list[tuple[Tensor, dict[str, Any]]]] = {}
+        by_shape: dict[tuple[int, ...], list[tuple[Tensor, dict[str, Any]]]] = {}
         for group in groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
@@ -88,8 +88,10 @@ class MuonAdamW(torch.optim.AdamW):
         if "momentum" not in state:
             # AdamW, when it is loaded, expects every state to count its steps.
             state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(parameter)}
-        momentum = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-        ahead = torch.lerp(parameter.grad, momentum, group["momentum"])
+        gradient = parameter.grad
+        assert gradient is not None, "_muon_step leaves such parameters out"
+        momentum = state["momentum"].lerp_(gradient, 1 - group["momentum"])
+        ahead = torch.lerp(gradient, momentum, group["momentum"])
         return _as_matrices(ahead, group["pieces"]).float()
 
 

@@ -52,6 +52,11 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
     Every process must hold as many images as the others.
     """
 
+    running_mean: Tensor  # never None here: statistics are tracked, with a momentum
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W), of the input's type."""
         if not (self.training and dist.is_initialized()):

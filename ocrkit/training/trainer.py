@@ -8,8 +8,9 @@ import torch
 
 from ocrkit.data.batches import Batches
 from ocrkit.data.cache import Pixels, to_input
-from ocrkit.labels import AttentionLabels
 from ocrkit.metrics import score
+from ocrkit.models.prediction import Attention
+from ocrkit.models.recognizer import Recognizer
 from ocrkit.training.distributed import ALONE, World
 from ocrkit.training.loop import Loop, Progress, TrainingResult
 from ocrkit.training.losses import Converter, check_labels, training_loss, weight_of_part
@@ -55,7 +56,7 @@ class Trainer(Loop):
     """A run of one reader.
 
     Args:
-        model: a recogniser with `frames`; moved to `device`.
+        model: moved to `device`.
         converter: turns texts into ids.
         sources: training sets; half of each batch from each of two.
         valid: images to follow the run by, or None.
@@ -71,9 +72,11 @@ class Trainer(Loop):
         OcrkitError: too many labels do not fit, or a batch cannot be split as asked.
     """
 
+    model: Recognizer
+
     def __init__(
         self,
-        model: torch.nn.Module,
+        model: Recognizer,
         converter: Converter,
         sources: list[Pixels],
         valid: Pixels | None,
@@ -91,7 +94,7 @@ class Trainer(Loop):
         self.converter, self.sources, self.valid = converter, sources, valid
         self.batches = Batches(sources, recipe.batch_size, seed, world.size)
         auxiliary_steps = 0.0
-        if recipe.auxiliary_ctc and isinstance(converter, AttentionLabels):
+        if recipe.auxiliary_ctc and isinstance(model.head, Attention):
             auxiliary_steps = recipe.auxiliary_ctc * recipe.steps
             model.auxiliary = torch.nn.Linear(model.head.inputs, converter.classes - 1)
             torch.nn.init.xavier_uniform_(model.auxiliary.weight)

@@ -99,12 +99,13 @@ class CraftTask:
 
     def loss(self, model: nn.Module, step: int) -> Tensor:
         rng = np.random.default_rng((self.seed, step))
-        weak = self.batch_size // 2 if self.weak and step >= self.weak_from else 0
+        weak_set = self.weak if step >= self.weak_from else None
+        weak = self.batch_size // 2 if weak_set else 0
         picks = rng.choice(len(self.maps), self.batch_size - weak, replace=False)
         images, targets = self.strong.images[picks], self.maps[picks] / 255
         weights = np.ones_like(targets[:, 0])
-        if weak:
-            more = weak_batch(model, self.weak, rng.choice(len(self.weak), weak, replace=False))
+        if weak_set:
+            more = weak_batch(model, weak_set, rng.choice(len(weak_set), weak, replace=False))
             pairs = zip((images, targets, weights), more, strict=True)
             images, targets, weights = map(np.concatenate, pairs)
         device = next(model.parameters()).device

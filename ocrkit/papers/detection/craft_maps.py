@@ -19,7 +19,7 @@ STRIDE = 2
 SIGMA = 0.4  # of the Gaussian, where a character's half width is 1; the paper names no number
 REGION, AFFINITY = 0.35, 0.2  # thresholds, the paper's tau_r and tau_a
 PEAK = 0.5  # a word has at least one character as sure as that
-_SQUARE = np.float32([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+_SQUARE = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
 _LEAST_AREA = 12  # pixels of the image; smaller spots are no words
 _ROUND = 1.25  # a spot less long than that, against its width, has no direction
 
@@ -43,7 +43,7 @@ def splat(score: np.ndarray, quad: np.ndarray) -> None:
     if left >= right or top >= bottom:
         return
     # The homography that takes the quad to the square [-1, 1]²: there the Gaussian is round.
-    H = cv2.getPerspectiveTransform(np.float32(quad), _SQUARE)
+    H = cv2.getPerspectiveTransform(quad.astype(np.float32), _SQUARE)
     x, y = np.arange(left, right) + 0.5, np.arange(top, bottom)[:, None] + 0.5
     u, v, scale = (row[0] * x + row[1] * y + row[2] for row in H)
     u, v = u / scale, v / scale
@@ -108,7 +108,7 @@ def find_words(
     its quad the rectangle of the smallest area around it.
     """
     # At the image's size: the edge of a small word then falls between two pixels of the map.
-    big = [cv2.resize(score, None, fx=STRIDE, fy=STRIDE) for score in np.float32(maps)]
+    big = [cv2.resize(score, None, fx=STRIDE, fy=STRIDE) for score in maps.astype(np.float32)]
     text = ((big[0] > region) | (big[1] > affinity)).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(text, connectivity=4)
     quads = []
@@ -118,7 +118,7 @@ def find_words(
         own = labels[part] == label
         if area < _LEAST_AREA or big[0][part][own].max() < peak:
             continue
-        quads.append(_box(own, region) + np.float32([left, top]))
+        quads.append(_box(own, region) + np.array([left, top], np.float32))
     return as_quads(quads)
 
 

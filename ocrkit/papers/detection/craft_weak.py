@@ -93,8 +93,8 @@ def guess_characters(region: np.ndarray, quad: np.ndarray, length: int) -> tuple
         boxes = np.hstack([np.maximum(middle - half, 0), np.minimum(middle + half, limit)])
     left, top, right, bottom = boxes.T
     corners = np.stack([[left, top], [right, top], [right, bottom], [left, bottom]])
-    square = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
-    back = cv2.getPerspectiveTransform(square, np.float32(quad))
+    square = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    back = cv2.getPerspectiveTransform(square, quad.astype(np.float32))
     points = corners.transpose(2, 0, 1).reshape(-1, 1, 2).astype(np.float32)
     return cv2.perspectiveTransform(points, back).reshape(-1, 4, 2), sure
 

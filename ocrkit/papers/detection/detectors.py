@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +17,8 @@ from ocrkit.papers.shared.study import RECIPE, Study
 from ocrkit.synth.scenes import SceneSettings
 from ocrkit.training import Task
 
-Detect = Callable[[nn.Module, np.ndarray], list[np.ndarray]]
-BatchLoss = Callable[[nn.Module, Tensor, Sequence[np.ndarray]], Tensor]
+Detect = Callable[[Any, np.ndarray], list[np.ndarray]]
+BatchLoss = Callable[[Any, Tensor, Sequence[np.ndarray]], Tensor]
 
 TRAIN, VALID, TEST = 3000, 64, 300  # scenes
 # How a table calls what a study of a detector writes down.

@@ -97,6 +97,7 @@ def score_loss(said: EastMaps, true: EastMaps, hard: int = 3) -> Tensor:
     itself weighs text and background by their shares (balanced cross-entropy).
     """
     each = F.binary_cross_entropy_with_logits(said.score, true.score, reduction="none").flatten(1)
+    assert true.care is not None, "targets say which cells count"
     text, others = (true.score > 0).flatten(1), (true.care & (true.score == 0)).flatten(1)
     count = hard * text.sum(1).clamp_min(32)
     return each[text | hardest(each.detach(), others, count)].mean()
@@ -150,7 +151,8 @@ def decode(
 
 def _boxes(distances: Tensor, angle: Tensor, at: Tensor, stride: int) -> Tensor:
     """Boxes (n, 5) from what the n cells of a mask (H, W) say."""
-    x, y = (c.expand(at.shape)[at] for c in cell_centres(*at.shape, stride, distances))
+    rows, columns = at.shape
+    x, y = (c.expand(at.shape)[at] for c in cell_centres(rows, columns, stride, distances))
     top, right, bottom, left = distances
     cos, sin = angle.cos(), angle.sin()
     # The centre lies (right - left) / 2 along the text and (bottom - top) / 2 across it.

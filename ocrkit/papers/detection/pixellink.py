@@ -100,10 +100,11 @@ def instance_weights(instances: Tensor) -> Tensor:
 
 def loss(model: PixelLink, images: Tensor, quads: Sequence[np.ndarray]) -> Tensor:
     """L = lambda L_pixel + L_link, the mean over the images."""
-    size = tuple(images.shape[-2:])
-    instances = torch.from_numpy(np.stack([instance_map(q, size) for q in quads]))
+    height, width = images.shape[-2:]
+    instances = torch.from_numpy(np.stack([instance_map(q, (height, width)) for q in quads]))
     weights, linked = instance_weights(instances), link_targets(instances)
-    return losses(*model(images), weights, linked).mean()
+    pixels, links = model(images)
+    return losses(pixels, links, weights, linked).mean()
 
 
 def losses(pixels: Tensor, links: Tensor, weights: Tensor, linked: Tensor) -> Tensor:

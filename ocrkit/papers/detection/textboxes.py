@@ -139,7 +139,8 @@ def targets(boxes: Tensor, defaults: Tensor) -> tuple[Tensor, Tensor]:
 
 def loss(model: TextBoxes, images: Tensor, quads: Sequence[np.ndarray]) -> Tensor:
     """L = (L_conf + a L_loc) / N over the matched boxes, with a = 1: SSD's loss."""
-    defaults = model.defaults(tuple(images.shape[-2:]))
+    height, width = images.shape[-2:]
+    defaults = model.defaults((height, width))
     wanted = [targets(upright_boxes(q), defaults) for q in quads]
     word, offsets = (torch.stack(part) for part in zip(*wanted, strict=True))
     scores, moved = model(images)

@@ -93,6 +93,9 @@ class Localisation(nn.Module):
     words are few, and what neighbouring points share is learnt first.
     """
 
+    moves: Tensor
+    start: Tensor
+
     def __init__(self, channels: tuple[int, ...] = (16, 32, 64, 64), hidden: int = 64) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -219,7 +222,8 @@ class BidirectionalReading:
         images = to_input(batch.pixels).to(device)
         logits = model.decode_both(images, [row[:, :-1] for row in ids])
         # L = -1/2 sum over t of (log p_ltr(y_t) + log p_rtl(y_t))
-        return sum(attention_loss(*pair) for pair in zip(logits, ids, strict=True)) / 2
+        forward, backward = map(attention_loss, logits, ids)
+        return (forward + backward) / 2
 
     def judge(self, model: ASTER) -> dict[str, float]:
         return self.batches.validate(model)

@@ -6,6 +6,7 @@ Points are (x, y) in continuous pixels: pixel (i, j) covers [j, j + 1] x [i, i +
 
 from collections.abc import Sequence
 from functools import cache, partial
+from typing import Any
 
 import cv2
 import numpy as np
@@ -62,6 +63,9 @@ class Focus(nn.Module):
 class FAN(nn.Module):
     """A reader with attention and, if `focusing`, the focusing network beside it."""
 
+    x: Tensor
+    patch: Tensor
+
     def __init__(self, classes: int, focusing: bool) -> None:
         super().__init__()
         self.reader = AttentionReader(classes, MAX_LENGTH)
@@ -100,9 +104,9 @@ def receptive_centres(layers: nn.Sequential, length: int, axis: int) -> Tensor:
     for layer in layers:
         if not hasattr(layer, "kernel_size"):
             continue
+        sizes: list[Any] = [layer.kernel_size, layer.stride, layer.padding]  # one, or one an axis
         kernel, stride, padding = (
-            value if isinstance(value, int) else value[axis]
-            for value in (layer.kernel_size, layer.stride, layer.padding)
+            value if isinstance(value, int) else value[axis] for value in sizes
         )
         # Unit j of a layer has its centre at place j s - p + (k - 1) / 2 of the map below.
         first += step * ((kernel - 1) / 2 - padding)
@@ -178,6 +182,7 @@ def focus_loss(
         attended: what `FAN.attend` gave.
         ids: (B, 4), classes of the characters, 0 or 1 after the last; quads: (B, 4, 4, 2) pixels.
     """
+    assert model.focus is not None, "a plain model has no such loss"
     output, centres, local = attended
     glyphs, states = quads.mean(dim=2), output.states[:, :MAX_LENGTH]
     truth = labels_at(glyphs[:, :, None] + model.patch, inner_quads(quads), ids)
@@ -200,7 +205,7 @@ def hard_words(part: str, count: int, seed: int = 0) -> WordSet:
     for image in images:
         strength = rng.uniform(*BLUR)
         if rng.random() < BLURRED_SHARE:
-            image[...] = cv2.GaussianBlur(image, None, strength)
+            image[...] = cv2.GaussianBlur(image, (0, 0), strength)
     return WordSet(images, words.texts, words.character_quads)
 
 

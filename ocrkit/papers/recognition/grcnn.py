@@ -100,7 +100,7 @@ def recurrent_layers(model: Recognizer, images: Tensor) -> list[tuple[nn.Module,
     return layers
 
 
-def stop_after(layer: nn.Module, iterations: int) -> nn.Module:
+def stop_after(layer: GRCL | RCL, iterations: int) -> nn.Module:
     """A copy of a recurrent layer that ends after so many iterations (0: x0)."""
     short = deepcopy(layer)
     short.steps = short.steps[:iterations]

@@ -7,6 +7,7 @@ FAN, MORAN and ASTER read with attention.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -74,8 +75,8 @@ def read_one(
 def attention_study(
     name: str,
     model: Callable[[int], nn.Module],
-    task: Callable[[int, Recipe], Task],
-    test: Callable[[nn.Module], Mapping[str, float]],
+    task: Callable[..., Task],
+    test: Callable[[Any], Mapping[str, float]],
     test_set: Callable[[], WordSet],
     recipe: Recipe = RECIPE,
 ) -> Study:

@@ -13,7 +13,7 @@ TRUE, FOUND = "#009E73", "#D55E00"  # of the figures' palette
 
 def show_quads(
     ax: Axes,
-    image: np.ndarray,
+    image: np.ndarray | None,
     quads: Sequence[np.ndarray] = (),
     texts: Sequence[str] | None = None,
     colour: str = TRUE,
@@ -37,8 +37,10 @@ def show_quads(
         ax.plot(*np.concatenate([quad, quad[:1]]).T, color=colour, linewidth=line_width)
         ax.plot(*quad[0], ".", color=colour, markersize=3 * line_width)
     for quad, text in zip(quads, texts or [], strict=False):
+        x, y = np.min(quad, axis=0)
         label = ax.text(
-            *np.min(quad, axis=0),
+            x,
+            y,
             text,
             color="white",
             fontfamily=korean_font(),

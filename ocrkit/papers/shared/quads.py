@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 
-def as_quads(quads: Sequence[np.ndarray]) -> np.ndarray:
+def as_quads(quads: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """A list of quads, perhaps empty, as (n, 4, 2) float32."""
     return np.asarray(quads, np.float32).reshape(-1, 4, 2)
 
@@ -124,7 +124,7 @@ def crop(image: np.ndarray, quad: np.ndarray, height: int, width: int | None = N
     if width is None:
         _, _, w, h, _ = to_boxes(quad)
         width = max(1, round(height * w / max(h, 1e-9)))
-    flat = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
+    flat = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     # OpenCV counts from the centre of the first pixel, not from its corner.
     matrix = cv2.getPerspectiveTransform(np.asarray(quad, np.float32) - 0.5, flat - 0.5)
     return cv2.warpPerspective(

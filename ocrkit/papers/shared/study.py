@@ -63,9 +63,9 @@ class Study:
     name: str
     recipe: Recipe
     model: Callable[[], torch.nn.Module]
-    task: Callable[[int], Task]
-    test: Callable[[torch.nn.Module], Mapping[str, float]]
-    one: Callable[[torch.nn.Module, int], Any]
+    task: Callable[..., Task]
+    test: Callable[[Any], Mapping[str, float]]
+    one: Callable[[Any, int], Any]
 
     def make(self, seed: int) -> torch.nn.Module:
         """The model; its start weights and all random numbers after it depend on the seed."""

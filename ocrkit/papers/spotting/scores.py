@@ -1,11 +1,14 @@
 """A spotter's scores as a table and as bars, for the notebooks of FOTS and TextSpotter."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
 
 _MEASURES = {"detection_f1": "found", "read": "read in true boxes", "f1": "both: end to end"}
-_COLOURS = ("#56B4E9", "#E69F00", "#0072B2")
+_COLOURS: list[Any] = ["#56B4E9", "#E69F00", "#0072B2"]
 
 
 def score_table(runs: pd.DataFrame, kinds: tuple[str, ...]) -> pd.DataFrame:
@@ -37,9 +40,11 @@ def score_bars(scored: pd.DataFrame) -> Axes:
         scored: as `unfamiliar_scores` returns: scenes, seed, detection_f1, read, f1 (percent).
     """
     mean = scored.groupby("scenes", sort=False)[[*_MEASURES]].mean()
-    style = {"figsize": (8.5, 2.8), "rot": 0, "width": 0.8, "ylabel": "%", "xlabel": ""}
-    ax = mean.rename(columns=_MEASURES).plot.bar(color=_COLOURS, **style)
+    ax = mean.rename(columns=_MEASURES).plot.bar(
+        color=_COLOURS, figsize=(8.5, 2.8), rot=0, width=0.8, ylabel="%", xlabel=""
+    )
     for k, (bars, measure) in enumerate(zip(ax.containers, _MEASURES, strict=True)):
+        assert isinstance(bars, BarContainer)
         ax.bar_label(bars, fmt="%.0f", size=8, label_type="center")
         place = scored["scenes"].map({scenes: i for i, scenes in enumerate(mean.index)})
         ax.plot(place + 0.8 / 3 * (k - 1), scored[measure], "k.", markersize=4)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -117,7 +117,7 @@ class SpottingTask:
     def __init__(self, seed: int, batch_size: int, count: int | None = None) -> None:
         self.seed, self.batch_size, self.count = seed, batch_size, count
 
-    def loss(self, model: nn.Module, step: int) -> Tensor:
+    def loss(self, model: Any, step: int) -> Tensor:
         rng = np.random.default_rng((self.seed, step))
         images, words = [], []
         for kind in KINDS:
@@ -127,14 +127,14 @@ class SpottingTask:
             words += [scenes.words[i] for i in picks]
         return spotting_loss(model, np.concatenate(images), words, rng)
 
-    def judge(self, model: nn.Module) -> dict[str, float]:
+    def judge(self, model: Any) -> dict[str, float]:
         both = [scores(model, spotting_scenes("valid", kind, self.count)) for kind in KINDS]
         mean = {name: float(np.mean([each[name] for each in both])) for name in both[0]}
         return {name: mean[name] for name in ("f1", "detection_f1", "read")}
 
 
 def spotting_loss(
-    model: nn.Module,
+    model: Any,
     images: np.ndarray,
     words: Sequence[Sequence[SceneWord]],
     rng: np.random.Generator,
@@ -164,7 +164,7 @@ def jitter(quads: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 @torch.inference_mode()
-def spot(model: nn.Module, images: np.ndarray, threshold: float = 0.7) -> list[Found]:
+def spot(model: Any, images: np.ndarray, threshold: float = 0.7) -> list[Found]:
     """Find and read the words of images uint8 (N, H, W).
 
     Args:
@@ -185,7 +185,7 @@ def spot(model: nn.Module, images: np.ndarray, threshold: float = 0.7) -> list[F
 
 
 @torch.inference_mode()
-def read_true(model: nn.Module, scenes: SceneSet) -> list[list[str]]:
+def read_true(model: Any, scenes: SceneSet) -> list[list[str]]:
     """What is read in the true quads of scenes: the reader without the detector's faults."""
     read = []
     for picks in np.array_split(np.arange(len(scenes)), -(-len(scenes) // 32)):
@@ -196,7 +196,7 @@ def read_true(model: nn.Module, scenes: SceneSet) -> list[list[str]]:
     return read
 
 
-def scores(model: nn.Module, scenes: SceneSet) -> dict[str, float]:
+def scores(model: Any, scenes: SceneSet) -> dict[str, float]:
     """How well the words of some scenes are found and read, percent.
 
     `f1` end to end at IoU 0.5, its 95 % interval `low` to `high`; `detection_f1`, whatever was
@@ -216,13 +216,13 @@ def scores(model: nn.Module, scenes: SceneSet) -> dict[str, float]:
     }
 
 
-def test_scores(model: nn.Module) -> dict[str, float]:
+def test_scores(model: Any) -> dict[str, float]:
     """`scores` on the test scenes of each kind, named `f1_upright`, `f1_rotated` and so on."""
     both = {kind: scores(model, spotting_scenes("test", kind)) for kind in KINDS}
     return {f"{name}_{kind}": both[kind][name] for name in both["upright"] for kind in KINDS}
 
 
-def spot_one(model: nn.Module, number: int) -> list[Found]:
+def spot_one(model: Any, number: int) -> list[Found]:
     """What is found in one rotated test scene."""
     scenes = spotting_scenes("test", "rotated")
     return spot(model, scenes.images[number % len(scenes)][None])

@@ -153,7 +153,7 @@ def _page(rows: pd.DataFrame, text: str) -> Page:
     line_of = pieces.groupby(["block_num", "par_num", "line_num"], sort=False).ngroup()
     lines = [line.split() for line in text.splitlines() if line.strip()]
     word_of: list[tuple[int, int]] = []  # line and word of each piece
-    for number, line in pieces["text"].groupby(line_of.to_numpy()):
+    for number, (_, line) in enumerate(pieces["text"].groupby(line_of.to_numpy())):
         tokens = lines[number] if number < len(lines) else []
         if "".join(tokens) != "".join(line):
             tokens = list(line)

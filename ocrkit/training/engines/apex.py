@@ -66,8 +66,8 @@ def _has_amp() -> bool:
     return hasattr(_part("amp"), "initialize") and _part("parallel") is not None
 
 
-def _part(name: str) -> ModuleType | None:
-    """A module of Apex, or None where this Apex has it not."""
+def _part(name: str) -> Any:
+    """A module of Apex, whose names depend on its version; None where this Apex has it not."""
     try:
         return importlib.import_module(f"apex.{name}")
     except Exception:  # PyPI's package fails on import in ways of its own
