@@ -122,7 +122,7 @@ def test_a_console_that_lacks_the_characters_shows_their_numbers(own, monkeypatc
     commands = (
         ["pack", "gt.tsv", "그림", "묶음"],
         ["diagnose", "묶음", "-m", MODEL],
-        ["read", "reader", "그림/가.png", "--force"],
+        ["read", "--checkpoint", "reader", "그림/가.png", "--force"],
         ["evaluate", "reader", "묶음"],
     )
     printed = ""
@@ -158,7 +158,7 @@ def test_names_are_printed_as_they_are(own, ocrkit, name):
 def test_a_name_that_is_no_unicode_is_read_or_refused_in_a_line(own, ocrkit, complains):
     name = os.fsdecode(b"\xb0\xa1.png")
     shutil.copy("그림/가.png", name)
-    code, out, _ = ocrkit("read", "reader", name, "--force")
+    code, out, _ = ocrkit("read", "--checkpoint", "reader", name, "--force")
     assert (code, out.split("\t")[0]) == (0, r"\udcb0\udca1.png")
     assert "is not UTF-8: rename" in complains("pack", "gt.tsv", "그림", name.removesuffix(".png"))
 
@@ -168,17 +168,20 @@ def test_a_loop_of_links_is_one_line(own, ocrkit, complains):
     assert "loop" in complains("pack", "loop", "그림", "set")
     assert "loop" in complains("pack", "gt.tsv", "loop", "set")
     assert "loop" in complains("pack", "gt.tsv", "그림", "loop/set")
-    assert "loop" in ocrkit("read", "reader", "loop")[2].splitlines()[1]
+    assert "loop" in ocrkit("read", "--checkpoint", "reader", "loop")[2].splitlines()[1]
 
 
 def test_pipes_devices_and_long_names_are_one_line(own, ocrkit, complains):
     os.mkfifo("pipe")
     assert "pipe is a device or a pipe" in complains("pack", "pipe", "그림", "set")
-    assert "pipe is a device or a pipe" in ocrkit("read", "reader", "pipe")[2].splitlines()[1]
+    assert (
+        "pipe is a device or a pipe"
+        in ocrkit("read", "--checkpoint", "reader", "pipe")[2].splitlines()[1]
+    )
     assert "pipe is a device or a pipe" in complains("generate", "--words", "pipe")
     assert "/dev/zero is a device or a pipe" in complains("pack", "/dev/zero", "그림", "set")
     long = "x" * 300
-    assert "File name too long" in ocrkit("read", "reader", long)[2].splitlines()[1]
+    assert "File name too long" in ocrkit("read", "--checkpoint", "reader", long)[2].splitlines()[1]
     assert "File name too long" in complains("evaluate", long, "set")
     assert "File name too long" in complains("evaluate", "reader", long)
     assert "File name too long" in complains("pack", "gt.tsv", "그림", long)

@@ -72,7 +72,10 @@ def _misused(said: str) -> NoReturn:
 
 
 def _is_checkpoint(file: Path) -> bool:
-    return file.suffix in _WEIGHTS or Path(f"{file}{_WEIGHTS[0]}").is_file()
+    try:
+        return file.suffix in _WEIGHTS or Path(f"{file}{_WEIGHTS[0]}").is_file()
+    except OSError:  # a name too long, of which reading will complain
+        return False
 
 
 def _reads_pages(checkpoint: Path) -> bool:
@@ -112,7 +115,11 @@ def _read_pages(files: list[Path], kinds: list[str], out: Path | None, weights: 
             failed += broken
             if not pages:
                 continue
-            printed += [(file, pages)] if "hocr" in kinds and not out else []
+            printed += (
+                [(_printable(file), page) for _, page in pages]
+                if "hocr" in kinds and not out
+                else []
+            )
             try:
                 for kind in kinds:
                     _put_out(file, pages, kind, out, len(files) > 1)
@@ -120,8 +127,13 @@ def _read_pages(files: list[Path], kinds: list[str], out: Path | None, weights: 
                 failed += 1
                 complain(error, "red")
     if printed:  # one document
-        print(to_hocr([(str(file), page) for file, pages in printed for _, page in pages]), end="")
+        print(to_hocr(printed), end="")
     return failed
+
+
+def _printable(file: Path) -> str:
+    """A file's name; bytes that are not Unicode, which Linux allows, as their numbers."""
+    return str(file).encode("utf-8", "backslashreplace").decode()
 
 
 @contextmanager
@@ -179,12 +191,12 @@ def _put_out(file: Path, pages: Pages, kind: str, out: Path | None, several: boo
         return
     if kind == "json":
         numbered = [{"page": number, **page.to_dict()} for number, page in pages]
-        text = json.dumps({"file": str(file), "pages": numbered}, ensure_ascii=False)
+        text = json.dumps({"file": _printable(file), "pages": numbered}, ensure_ascii=False)
     elif kind == "hocr":
-        text = to_hocr([(str(file), page) for _, page in pages])
+        text = to_hocr([(_printable(file), page) for _, page in pages])
     else:
         headed = (several and not out) or len(pages) > 1
-        name = f"{file}, page " if len(pages) > 1 else str(file)
+        name = f"{_printable(file)}, page " if len(pages) > 1 else _printable(file)
         text = "\n\n".join(
             (f"==> {name}{n if len(pages) > 1 else ''} <==\n" if headed else "") + page.text
             for n, page in pages

@@ -7,6 +7,7 @@ from PIL import Image
 
 from ocrkit.data.pictures import MAX_PIXELS, count_pages, decode
 from ocrkit.errors import OcrkitError
+from ocrkit.files import read_file
 
 # Dots per inch at which pages of a PDF are drawn: text of 10 points is 28 pixels high.
 PDF_DPI = 200
@@ -25,10 +26,7 @@ class PageFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        try:
-            self._content = self.path.read_bytes()
-        except OSError as error:
-            raise OcrkitError(f"cannot read {self.path}: {error.strerror}") from None
+        self._content = read_file(self.path)
         self._pdf = None
         try:
             if b"%PDF-" in self._content[:1024]:

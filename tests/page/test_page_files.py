@@ -86,9 +86,9 @@ def test_a_broken_pdf_a_text_and_an_empty_file_are_named(file, refused):
         PageFile(file("이것은 글입니다".encode()))
     with refused(r"scan\[1\]: the image is empty"):
         PageFile(file(b""))
-    with refused("cannot read .*nowhere"):
+    with refused("nowhere.png is missing"):
         PageFile("nowhere.png")
-    with refused("cannot read"):
+    with refused("is a folder: give an ordinary file"):
         PageFile(file(b"x").parent)
 
 

@@ -1,6 +1,8 @@
 """`ocrkit read`: pages by the kit's reader; one bad file stops nobody."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pypdfium2 as pdfium
@@ -38,7 +40,7 @@ def test_one_bad_file_stops_nobody(here, ocrkit):
     assert heads == ["==> two.tiff, page 1 <==", "==> two.tiff, page 2 <==", "==> page.png <=="]
     broken, gone = complaint.splitlines()
     assert broken.startswith("broken[1].png: the image does not decode")
-    assert gone.startswith("cannot read gone.pdf")
+    assert gone == "gone.pdf is missing"
 
 
 def test_a_page_that_breaks_leaves_the_other_pages(here, ocrkit, monkeypatch):
@@ -88,6 +90,21 @@ def test_files_are_written_into_a_folder(here, ocrkit):
     document = pdfium.PdfDocument("read/two.ocr.pdf")
     assert len(document) == 2
     document.close()
+
+
+def test_a_name_that_is_no_unicode_is_read_and_written(here, ocrkit):
+    name = os.fsdecode(b"\xb0\xa1.png")
+    shutil.copy("page.png", name)
+    code, text, _ = ocrkit("read", name, "--json")
+    assert (code, json.loads(text)["file"]) == (0, r"\udcb0\udca1.png")
+    code, _, complaint = ocrkit("read", name, "--json", "--hocr", "--pdf", "--out", "read")
+    assert (code, len(list(Path("read").iterdir()))) == (0, 3), complaint
+
+
+def test_a_pipe_is_refused_and_not_waited_for(here, ocrkit):
+    os.mkfifo("pipe")
+    code, _, complaint = ocrkit("read", "pipe")
+    assert (code, complaint) == (1, "pipe is a device or a pipe: give an ordinary file\n")
 
 
 def test_hocr_of_several_files_is_one_document(here, ocrkit):
