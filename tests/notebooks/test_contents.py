@@ -71,3 +71,13 @@ def test_show_puts_sentences_left_too():
     cells = re.findall(r"<td[^>]*>", table)
     assert cells
     assert all("text-align: left" in cell for cell in cells)
+
+
+def test_the_course_map_that_readers_see_lists_every_notebook():
+    (saved,) = (
+        output["data"]["text/html"]
+        for cell in nbformat.read("notebooks/00_start_here.ipynb", as_version=4).cells
+        for output in cell.get("outputs", [])
+        if "show(contents())" in cell.source
+    )
+    assert re.findall(r"\d\d_\w+\.ipynb", saved) == contents("notebooks")["notebook"].tolist()
