@@ -1,4 +1,4 @@
-"""Imports go one way: each room of the library uses only rooms that stand above it in the README."""
+"""Imports go one way: each room of the library uses only those above it in the README's tree."""
 
 import ast
 import re

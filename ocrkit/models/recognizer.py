@@ -18,7 +18,7 @@ from ocrkit.models.transformation import TPS
 
 STAGES: dict[str, tuple[str, ...]] = {
     "transformation": ("None", "TPS"),
-    "feature": ("VGG", "RCNN", "ResNet"),
+    "feature": tuple(EXTRACTORS),
     "sequence": ("None", "BiLSTM"),
     "prediction": ("CTC", "Attn"),
 }
