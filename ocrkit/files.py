@@ -224,20 +224,6 @@ def read_file(path: str | Path, most: int = 2**30) -> bytes:
         raise OcrkitError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def read_text(path: str | Path) -> str:
-    """The text of an ordinary file: UTF-8 with or without a mark, UTF-16 with one, or CP949.
-
-    Raises:
-        OcrkitError: as `read_file`, or none of these encodings.
-    """
-    raw = read_file(path)
-    marked = raw[:2] in (b"\xff\xfe", b"\xfe\xff")  # how Windows marks UTF-16
-    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp949"):
-        with contextlib.suppress(UnicodeDecodeError):
-            return raw.decode(encoding)
-    raise OcrkitError(f"{path} is neither UTF-8 nor CP949 text: save it as UTF-8")
-
-
 def read_json(path: str | Path, shape: type[Shape] = Shape) -> dict[str, Any]:
     """Read a JSON object.
 

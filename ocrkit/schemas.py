@@ -55,6 +55,7 @@ class DataNote(Shape):
     charset: Digest
     fingerprint: Digest
     sets: dict[str, str]
+    choices: dict[str, str | int] = {}
 
 
 class Experiment(Shape):

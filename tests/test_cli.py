@@ -110,8 +110,14 @@ def test_generate_and_the_same_again(here, ocrkit, tmp_path):
     words = tmp_path / "words.txt"
     words.write_text("\n".join(f"{a}{b}" for a in "가나다라마바사" for b in "하호후히"), "utf-8")
     place = ["--preset", "smoke", "--workers", 1, "--out", tmp_path / "mine"]
-    code, other, _ = ocrkit("generate", *place, "--words", words)
+    with words.open("a", encoding="utf-8") as more:
+        more.write("\n2024년도\n")
+    choices = ["--syllables", 11, "--longest", 3]
+    code, other, said = ocrkit("generate", *place, "--words", words, *choices)
     assert code == 0
+    changed, rare = said.splitlines()
+    assert "left out: 1 words (2024년도 as 년도) are drawn without" in changed
+    assert "left out: 1 words (년도) hold other characters than the 11 commonest" in rare
     assert "11 syllables" in other
     assert set("".join(ImageSet(tmp_path / "mine" / "test-basic").texts())) <= set(
         "가나다라마바사하호후히"

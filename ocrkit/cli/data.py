@@ -28,12 +28,18 @@ from ocrkit.cli.base import (
 )
 
 if TYPE_CHECKING:
+    from ocrkit.experiments.datasets import DataSets, Plan
     from ocrkit.experiments.findings import Finding
+    from ocrkit.experiments.presets import Preset
 
 
 def prepared(
-    preset_name: str, data: Path | None, workers: int, words=None, fonts=None, on: str = "here"
-):
+    preset_name: str,
+    data: Path | None,
+    workers: int,
+    on: str = "here",
+    planned: "Plan | None" = None,
+) -> "tuple[Preset, DataSets]":
     """The preset and its data, drawn now if it is not there yet; `on` ray within `place`."""
     from ocrkit.experiments.cluster import draw
     from ocrkit.experiments.datasets import prepare
@@ -44,7 +50,7 @@ def prepared(
     folder = data or Path("data/generated") / preset.name
     with DataBars(console) as bars:
         by = draw if on == "ray" else None
-        return preset, prepare(preset, folder, workers, bars.watch, words, fonts, draw=by)
+        return preset, prepare(preset, folder, workers, bars.watch, planned, draw=by)
 
 
 @app.command()
@@ -53,6 +59,17 @@ def generate(
     out: DataFolder = None,
     workers: Workers = CORES,
     words: Annotated[Path | None, typer.Option(help="another word list: a text file")] = None,
+    syllables: Annotated[
+        int | None,
+        typer.Option(min=0, help="so many of its commonest characters; 0: all [the preset's]"),
+    ] = None,
+    longest: Annotated[
+        int | None, typer.Option(min=1, help="characters of the longest word [the preset's]")
+    ] = None,
+    all_characters: Annotated[
+        bool,
+        typer.Option("--all-characters", help="its digits, Latin letters, Hanja and signs too"),
+    ] = False,
     fonts: Annotated[
         str | None, typer.Option(help="koreanize (four pinned faces), system, or a folder")
     ] = None,
@@ -61,10 +78,27 @@ def generate(
     """Draw the training, validation and test images of a preset, as LMDB sets.
 
     The same preset gives the same bytes everywhere, however many workers draw. Sets that are
-    there already are kept.
+    there already are kept. Words of a list of your own that are not drawn are named.
     """
+    from ocrkit.experiments.datasets import plan, some
+    from ocrkit.experiments.presets import get_preset
+
+    planned = plan(
+        get_preset(preset),
+        words,
+        fonts,
+        syllables=syllables,
+        longest=longest,
+        all_characters=all_characters,
+    )
+    if planned.choices:
+        for reason, entries in planned.left_out_words.items():
+            complain(f"left out: {some(entries)} {reason}", "yellow")
+        for font, why in planned.left_out_fonts.items():
+            lacks = "" if why.startswith("unreadable") else "it lacks "
+            complain(f"left out: the font {font}: {lacks}{why[:40]}", "yellow")
     with place(on, workers):
-        _, data = prepared(preset, out, workers, words, fonts, on)
+        _, data = prepared(preset, out, workers, on, planned)
     sets = sorted(p.name for p in data.folder.iterdir() if p.is_dir())
     say(f"{data.folder}: {', '.join(sets)}")
     say(f"{len(data.charset)} syllables; fingerprint {data.fingerprint}")

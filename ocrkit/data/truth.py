@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrkit.errors import OcrkitError
-from ocrkit.files import read_file
 from ocrkit.hangul import nfc
+from ocrkit.text_files import read_lines
 
 _FILE = ("file", "filename", "file_name", "image", "path", "파일", "파일명", "파일이름", "이미지")
 _LABEL = ("label", "text", "words", "gt", "라벨", "레이블", "정답", "텍스트", "글자")
@@ -32,49 +32,19 @@ def read_truth(path: Path) -> list[Line]:
 
     A line is `file<TAB>label` or `file label` (the first space after the file's name divides them;
     commas divide nothing, for labels hold commas). A header row that names the columns (file,
-    label; 파일, 정답; ...) is optional, and needed where there are more than two. UTF-8 with or
-    without BOM, UTF-16 and CP949 are read, with line ends of any system.
+    label; 파일, 정답; ...) is optional, and needed where there are more than two.
 
     Raises:
         OcrkitError: the file cannot be read, is no text, or is empty.
     """
-    raw = read_file(path)
-    texts = _decode(path, raw)
-    rows = [(n, text) for n, text in enumerate(texts, start=1) if text is None or text.strip()]
+    texts = enumerate(read_lines(path), start=1)
+    rows = [(number, text) for number, text in texts if text is None or text.strip()]
     if not rows:
         raise OcrkitError(f"{path} is empty: write one line an image, file<TAB>label")
     columns = _header(rows[0][1])
     if columns:
         rows = rows[1:]
     return [_line(number, text, columns) for number, text in rows]
-
-
-def _decode(path: Path, raw: bytes) -> list[str | None]:
-    """The file's lines; None where one is not in the file's encoding.
-
-    A UTF-8 file with one broken line must not be taken for CP949: most of its bytes would decode,
-    into the wrong syllables. So the lines vote.
-    """
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        try:
-            text = raw.decode("utf-16")
-        except UnicodeDecodeError:
-            raise OcrkitError(f"{path} is broken UTF-16 text: save it as UTF-8") from None
-        return re.split(r"\r\n|\r|\n", text)
-    if b"\0" in raw:
-        raise OcrkitError(f"{path} is no text file: give a file with lines file<TAB>label")
-    lines = raw.removeprefix(b"\xef\xbb\xbf").splitlines()
-    telling = [line for line in lines if not line.isascii()]
-    utf8 = sum(_try(line, "utf-8") is not None for line in telling)
-    encoding = "utf-8" if 2 * utf8 >= len(telling) else "cp949"
-    return [_try(line, encoding) for line in lines]
-
-
-def _try(line: bytes, encoding: str) -> str | None:
-    try:
-        return line.decode(encoding)
-    except UnicodeDecodeError:
-        return None
 
 
 def _header(text: str | None) -> tuple[int, int] | None:

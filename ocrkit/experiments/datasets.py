@@ -6,8 +6,8 @@ parameters is kept, so that a stopped run goes on where it was.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocrkit.data.store import SET_FILES, ImageSet, Item, write_set
@@ -16,20 +16,29 @@ from ocrkit.experiments.presets import KINDS, PINNED_FONTS, Preset
 from ocrkit.files import check_replaceable, read_json, sweep_up, write_json
 from ocrkit.hangul import charset as named_charset
 from ocrkit.schemas import DataNote
-from ocrkit.synth.fonts import Font, find_fonts, usable_fonts
+from ocrkit.synth.fonts import Font, drawn_by_none, find_fonts, usable_fonts
 from ocrkit.synth.generate import Generation, Sample, manifest, samples
-from ocrkit.synth.words import common_syllables, read_words, split_words, words_over
+from ocrkit.synth.words import WordList, common_characters, read_word_list, split_words, words_over
 
 Watch = Callable[[str, int, int], None]  # name of the set, images done, images in all
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be generated: the charset, the fonts and one generation per set."""
+    """What will be generated: the charset, the fonts and one generation per set.
 
+    Attributes:
+        choices: what differs from the preset, as it was asked for.
+        left_out_words: reason -> entries of the word list that are not drawn, or not as they are.
+        left_out_fonts: name -> why.
+    """
+
+    preset: Preset
+    choices: dict[str, str | int]
     charset: str
     fonts: tuple[Font, ...]
     left_out_fonts: dict[str, str]
+    left_out_words: dict[str, list[str]]
     words: dict[str, list[str]]
     generations: dict[str, tuple[Generation, ...]]
 
@@ -47,36 +56,100 @@ class DataSets:
         return ImageSet(self.folder / name)
 
 
-def plan(preset: Preset, words: str | Path | None = None, fonts: str | None = None) -> Plan:
+def plan(
+    preset: Preset,
+    words: str | Path | None = None,
+    fonts: str | None = None,
+    *,
+    syllables: int | None = None,
+    longest: int | None = None,
+    all_characters: bool = False,
+) -> Plan:
     """Decide what a preset's data is, without making any.
 
     Args:
         words: another word list (a file) instead of the project's own.
         fonts: another source of fonts than the preset's.
+        syllables: how many of the commonest characters are drawn, instead of the preset's; 0: all.
+        longest: characters of the longest word, instead of the preset's.
+        all_characters: not Hangul alone: digits, Latin letters, Hanja and signs of the word list.
 
     Raises:
         OcrkitError: no words over the charset, or no font that can draw it.
     """
-    listed = read_words(words)
-    charset = named_charset("972") if preset.charset == "972" else ""
-    charset = charset or "".join(sorted(common_syllables(listed, preset.pool_size)))
-    # Whichever words a label draws, it must not be longer than attention can write.
-    longest = preset.max_length // preset.words_per_label
-    usable = [w for w in words_over(listed, charset) if len(w) <= longest]
-    if len(usable) < 10:
-        raise OcrkitError(
-            f"only {len(usable)} words are written with the {len(charset)} syllables of "
-            f"{preset.name}: give a longer word list"
-        )
+    choices = {
+        "--words": str(words or ""),
+        "--fonts": fonts or "",
+        "--syllables": syllables,
+        "--longest": longest,
+        "--all-characters": all_characters or None,
+    }
+    if longest:
+        preset = replace(preset, max_length=longest * preset.words_per_label)
+    if syllables is not None or all_characters:
+        preset = replace(preset, charset="pool", pool_size=syllables or preset.pool_size)
+    source = fonts or preset.fonts
+    found = find_fonts(source)
+    if source == "koreanize":
+        _check_pinned(found)
+    charset, usable, left_out = _choose_words(
+        preset, read_word_list(words, not all_characters), found, every=syllables == 0
+    )
+    kept, unusable = usable_fonts(found, charset)
     train_share = 1 - preset.test_words - preset.valid_words
     shares = {"train": train_share, "valid": preset.valid_words, "test": preset.test_words}
     parts = split_words(usable, shares, preset.seed)
-    kept, left_out = usable_fonts(find_fonts(fonts or preset.fonts), charset)
-    if (fonts or preset.fonts) == "koreanize":
-        _check_pinned(kept)
     return Plan(
-        charset, tuple(kept), left_out, parts, _generations(preset, parts, tuple(kept), charset)
+        preset,
+        {name: chosen for name, chosen in choices.items() if chosen not in (None, "")},
+        charset,
+        tuple(kept),
+        unusable,
+        left_out,
+        parts,
+        _generations(preset, parts, tuple(kept), charset),
     )
+
+
+def _choose_words(
+    preset: Preset, listed: WordList, fonts: list[Font], every: bool
+) -> tuple[str, list[str], dict[str, list[str]]]:
+    """The charset, the words over it that are short enough, and reason -> those that are not."""
+    # Whichever words a label draws, it must not be longer than attention can write.
+    longest = preset.max_length // preset.words_per_label
+    undrawable = set(drawn_by_none(fonts, common_characters(listed.words)))
+    drawable = [word for word in listed.words if undrawable.isdisjoint(word)]
+    if preset.charset == "pool":
+        size = None if every else preset.pool_size
+        charset = "".join(sorted(common_characters(drawable, size)))
+    else:
+        charset = named_charset(preset.charset)
+    allowed, over = frozenset(charset), words_over(drawable, charset)
+    usable = [word for word in over if len(word) <= longest]
+    reasons = {
+        "hold no Hangul syllable (--all-characters keeps them)": listed.wordless,
+        "are drawn without what is no Hangul syllable (--all-characters keeps it)": [
+            f"{entry} as {word}" for entry, word in listed.shortened.items()
+        ],
+        f"hold characters that no font has ({''.join(sorted(undrawable))})": [
+            word for word in listed.words if not undrawable.isdisjoint(word)
+        ],
+        f"hold other characters than the {len(charset)} commonest (--syllables 0 takes all)": [
+            word for word in drawable if not allowed.issuperset(word)
+        ],
+        f"are over {longest} characters long (--longest)": [w for w in over if len(w) > longest],
+    }
+    left_out = {reason: entries for reason, entries in reasons.items() if entries}
+    if len(usable) < 10:
+        told = "".join(f"; {some(entries)} {reason}" for reason, entries in left_out.items())
+        raise OcrkitError(f"{len(usable)} words can be drawn, and 10 are needed{told}")
+    return charset, usable, left_out
+
+
+def some(entries: Sequence[str], most: int = 5) -> str:
+    """How many entries, and the first of them: "7 words (가, 나, 다 and 4 more)"."""
+    more = f" and {len(entries) - most:,} more" if len(entries) > most else ""
+    return f"{len(entries):,} words ({', '.join(entries[:most])}{more})"
 
 
 def _check_pinned(fonts: list[Font]) -> None:
@@ -136,21 +209,20 @@ def prepare(
     folder: str | Path,
     workers: int = 1,
     watch: Watch = lambda name, done, count: None,
-    words: str | Path | None = None,
-    fonts: str | None = None,
+    planned: Plan | None = None,
     draw: Callable[[Generation], Iterable[Sample]] | None = None,
 ) -> DataSets:
     """Make what is missing of a preset's sets under `folder`.
 
     Args:
         workers: processes that draw.
-        words, fonts: as `plan`.
+        planned: what `plan` made of the preset and of other choices.
         draw: draws instead of processes of our own, as `ocrkit.experiments.cluster.draw` does.
 
     Raises:
-        OcrkitError: as `plan`, or the disk is full.
+        OcrkitError: as `plan`, the disk is full, or the folder holds something else.
     """
-    folder, what = Path(folder), plan(preset, words, fonts)
+    folder, what = Path(folder), planned or plan(preset)
     _check_folder(folder, what)
     prints = {}
     for name, generations in what.generations.items():
@@ -166,26 +238,34 @@ def prepare(
     write_json(
         folder / "data.json",
         {
-            "preset": preset.as_dict(),
+            "preset": what.preset.as_dict(),
+            "choices": what.choices,
             "charset": what.charset,
             "fingerprint": fingerprint,
             "sets": prints,
             "fonts": {f.name: f.sha256 for f in what.fonts},
             "fonts_left_out": what.left_out_fonts,
             "words": {name: len(part) for name, part in what.words.items()},
+            "words_left_out": {why: len(words) for why, words in what.left_out_words.items()},
         },
     )
     return DataSets(folder, what.charset, fingerprint)
 
 
 def _check_folder(folder: Path, what: Plan) -> None:
-    """Before hours of drawing: nothing that somebody else wrote may be in the way."""
-    note = folder / "data.json"
+    """Before hours of drawing: nothing that somebody else wrote, or chose, may be in the way."""
+    note, before = folder / "data.json", {}
     try:
         if note.exists():
-            read_json(note, DataNote)
+            before = read_json(note, DataNote).get("choices", {})
     except OcrkitError as error:
         raise OcrkitError(f"{error}, or give another folder: it would be replaced") from None
+    if before and before != what.choices:
+        told = " ".join(f"{name} {chosen}".removesuffix(" True") for name, chosen in before.items())
+        raise OcrkitError(
+            f"{folder} was drawn with {told}, and would be replaced: give another folder, or train "
+            "on its sets by name (--train)"
+        )
     for name in what.generations:
         check_replaceable(folder / name, SET_FILES)
 

@@ -13,12 +13,13 @@ from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.diagnose import diagnose, refuse
 from ocrkit.experiments.presets import Preset
-from ocrkit.files import read_json, read_text, write_json
+from ocrkit.files import read_json, write_json
 from ocrkit.hangul import charset as named_charset
 from ocrkit.hangul import nfc
 from ocrkit.labels import charset_of
 from ocrkit.models import Recognizer, load_checkpoint, orthogonal_start, parse_name, save_checkpoint
 from ocrkit.synth.words import common_syllables, read_words
+from ocrkit.text_files import read_whole_lines
 from ocrkit.training import RECIPES, Progress, Recipe, Trainer
 from ocrkit.training.distributed import ALONE, World
 from ocrkit.training.losses import make_converter
@@ -45,7 +46,10 @@ def find_charset(choice: str, sets: Sequence[ImageSet]) -> str:
         if choice in ("972", "ksx1001"):
             return named_charset(choice)
         raise OcrkitError(f"no charset {choice!r}: choose data, 972, ksx1001 or a text file")
-    return charset_of([nfc(read_text(path))])
+    text = nfc("".join(read_whole_lines(path)))
+    if not text.strip():
+        raise OcrkitError(f"{path} holds no characters: write them into it")
+    return charset_of([text])
 
 
 def preset_charset(preset: Preset) -> str:

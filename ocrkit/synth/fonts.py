@@ -1,5 +1,6 @@
 """Korean fonts: find them, and leave out by name those that lack a syllable."""
 
+import contextlib
 import hashlib
 import importlib.util
 import subprocess
@@ -100,6 +101,16 @@ def usable_fonts(fonts: Iterable[Font], syllables: str) -> tuple[list[Font], dic
 def mask_bytes(ink: Any) -> bytes:
     """The pixels of Pillow's inner image, whose type says less than it can do."""
     return bytes(ink)
+
+
+def drawn_by_none(fonts: Iterable[Font], characters: str) -> str:
+    """Those of the characters that not a single one of the fonts can draw."""
+    missing = characters
+    for font in fonts:
+        # A file that is no readable font draws nothing: `usable_fonts` names it.
+        with contextlib.suppress(Exception):
+            missing = missing_characters(font, missing) if missing else ""
+    return missing
 
 
 def missing_characters(font: Font, characters: str) -> str:

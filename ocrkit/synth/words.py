@@ -5,38 +5,67 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from ocrkit.errors import OcrkitError
-from ocrkit.files import read_text
 from ocrkit.resources import resource
+from ocrkit.text_files import read_whole_lines
 
 _NOT_SYLLABLE = re.compile(r"[^가-힣]+")
+_SPACE = re.compile(r"\s+")
 _BETWEEN_WORDS = re.compile(r"[\s/,;·]+")
 _WORD_COLUMNS = ("단어", "표제어", "어휘", "낱말", "word", "words")
 
 
+@dataclass(frozen=True)
+class WordList:
+    """What a file of words holds.
+
+    Attributes:
+        words: in their order, each once.
+        shortened: entry -> the word that is left of it, where it holds other characters too.
+        wordless: entries of which nothing is left.
+    """
+
+    words: list[str]
+    shortened: dict[str, str]
+    wordless: list[str]
+
+
 def read_words(source: str | Path | None = None) -> list[str]:
+    """The words of `read_word_list`."""
+    return read_word_list(source).words
+
+
+def read_word_list(source: str | Path | None = None, hangul_only: bool = True) -> WordList:
     """Words of a file in their order, each once; None is the project's own everyday list.
 
     A plain text file gives every word in it; lines starting with # are comments. A tab-separated
     table whose header names a word column (단어), such as the learner vocabulary of the National
-    Institute of Korean Language, gives that column. Of each entry only the Hangul syllables stay,
-    so 가01 is 가 and (으)로 is 으로. UTF-8, UTF-16 and CP949 are read.
-    Raises OcrkitError if the file cannot be read or holds no Hangul.
+    Institute of Korean Language, gives that column.
+
+    Args:
+        hangul_only: of each entry only the Hangul syllables stay, so 가01 is 가 and (으)로 is 으로.
+            Otherwise white space alone divides words, and every character of them stays.
+
+    Raises:
+        OcrkitError: the file cannot be read, or holds no word.
     """
     path = resource("words", "everyday.txt") if source is None else Path(source)
-    text = unicodedata.normalize("NFC", read_text(path))
-    lines = [
-        line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
-    ]
-    entries = _word_column(lines) or lines
-    parts = (part for entry in entries for part in _BETWEEN_WORDS.split(entry))
-    words = dict.fromkeys(word for part in parts if (word := _NOT_SYLLABLE.sub("", part)))
+    lines = [unicodedata.normalize("NFC", line) for line in read_whole_lines(path)]
+    lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    between = _BETWEEN_WORDS if hangul_only else _SPACE
+    parts = (part for entry in _word_column(lines) or lines for part in between.split(entry))
+    entries = dict.fromkeys(part for part in parts if part)
+    kept = {part: _NOT_SYLLABLE.sub("", part) if hangul_only else part for part in entries}
+    words = dict.fromkeys(word for word in kept.values() if word)
     if not words:
-        raise OcrkitError(f"{path} holds no Hangul words: give a text file of Korean words")
-    return list(words)
+        what = "Hangul words: give a text file of Korean words" if hangul_only else "words"
+        raise OcrkitError(f"{path} holds no {what}")
+    shortened = {part: word for part, word in kept.items() if word and word != part}
+    return WordList(list(words), shortened, [part for part, word in kept.items() if not word])
 
 
 def _word_column(lines: Sequence[str]) -> list[str]:
@@ -56,7 +85,12 @@ def common_syllables(words: Iterable[str], n: int) -> str:
 
     Fewer than n come back if the words hold fewer.
     """
-    counts = Counter(ch for word in words for ch in word if "가" <= ch <= "힣")
+    return common_characters((_NOT_SYLLABLE.sub("", word) for word in words), n)
+
+
+def common_characters(words: Iterable[str], n: int | None = None) -> str:
+    """The n (None: all) most frequent characters of the words, ordered as `common_syllables`."""
+    counts = Counter(ch for word in words for ch in word)
     return "".join(sorted(counts, key=lambda ch: (-counts[ch], ch))[:n])
 
 

@@ -148,9 +148,57 @@ def test_words_of_ones_own(tiny, tmp_path):
     assert len(planned.charset) == 30
 
 
+@pytest.fixture
+def own_words(tmp_path):
+    """A list of words as people have them: of twenty characters, and of some others."""
+    path = tmp_path / "words.txt"
+    odd = ["Hello", "2024년", "한국전력공사", "뷁", "😀기"]
+    pairs = [f"{a}{b}" for a in "가나다라마바사아" for b in "고노도로모보소오"]
+    path.write_text("\n".join([*pairs, *odd]), encoding="utf-8")
+    return path
+
+
+def test_what_is_left_out_of_a_word_list_is_counted_and_named(tiny, own_words):
+    planned = plan(replace(tiny, pool_size=16), words=own_words)
+    assert sum(map(len, planned.words.values())) == 64
+    no_hangul, changed, rare = planned.left_out_words.items()
+    assert "no Hangul" in no_hangul[0]
+    assert no_hangul[1] == ["Hello"]
+    assert changed[1] == ["2024년 as 년", "😀기 as 기"]
+    assert "16 commonest" in rare[0]
+    assert rare[1] == ["년", "한국전력공사", "뷁", "기"]
+    assert planned.choices == {"--words": str(own_words)}
+
+
+def test_more_syllables_longer_words_and_other_characters_by_choice(tiny, own_words):
+    wide = plan(tiny, own_words, syllables=0, longest=6)
+    drawn = {word for part in wide.words.values() for word in part}
+    assert {"한국전력공사", "뷁", "년"} <= drawn
+    assert set(wide.charset) == set("".join(drawn))
+    assert (wide.preset.max_length, wide.choices["--longest"]) == (6, 6)
+    every = plan(tiny, own_words, syllables=0, longest=6, all_characters=True)
+    assert {"Hello", "2024년"} <= {word for part in every.words.values() for word in part}
+    # What no face has is named, not blamed on the faces.
+    assert every.left_out_words == {"hold characters that no font has (😀)": ["😀기"]}
+    assert "😀" not in every.charset
+    assert every.left_out_fonts == {"NanumGothicLight": "뷁"}
+
+
+def test_what_was_drawn_by_choice_is_not_replaced_by_the_preset_s_own(tiny, own_words, refused):
+    small, folder = replace(tiny, train_images=2, test_images=2, valid_images=2), own_words.parent
+    chosen = plan(small, own_words, syllables=16)
+    first = prepare(small, folder / "data", planned=chosen)
+    assert prepare(small, folder / "data", planned=chosen) == first
+    told = read_json(folder / "data" / "data.json")
+    assert sum(told["words_left_out"].values()) == 7
+    with refused("data was drawn with --words .*words.txt --syllables 16, and would be replaced"):
+        prepare(small, folder / "data")
+    assert read_json(folder / "data" / "data.json") == told
+
+
 def test_too_few_words(tiny, tmp_path, refused):
-    (tmp_path / "words.txt").write_text("하나 둘 셋", encoding="utf-8")
-    with refused("only 3 words are written with the 4 syllables of smoke: give a longer word list"):
+    (tmp_path / "words.txt").write_text("하나 둘 셋 English", encoding="utf-8")
+    with refused(r"^3 words can be drawn, and 10 are needed; 1 words \(English\) hold no Hangul"):
         plan(tiny, words=tmp_path / "words.txt")
 
 

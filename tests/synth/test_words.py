@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ocrkit.errors import OcrkitError
 from ocrkit.synth import common_syllables, read_words, split_words, words_over
+from ocrkit.synth.words import common_characters, read_word_list
 
 TABLE = (
     "순위\t단어\t품사\t풀이\t등급\r\n"
@@ -31,6 +32,19 @@ def test_plain_text_drops_comments_and_foreign_letters_and_repeats(tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("# 주석은 아니다\n학교, 친구 ABC\n친구\t바다!\n\n  # 또\n", encoding="utf-8")
     assert read_words(path) == ["학교", "친구", "바다"]
+
+
+def test_what_is_no_hangul_is_told_or_kept(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("학교 Hello 2024년\n3,500원 韓國\n", encoding="utf-8")
+    hangul = read_word_list(path)
+    assert hangul.words == ["학교", "년", "원"]
+    assert hangul.shortened == {"2024년": "년", "500원": "원"}
+    assert hangul.wordless == ["Hello", "3", "韓國"]
+    every = read_word_list(path, hangul_only=False)
+    assert every.words == ["학교", "Hello", "2024년", "3,500원", "韓國"]
+    assert (every.shortened, every.wordless) == ({}, [])
+    assert common_characters(["2년", "20년"]) == "2년0"
 
 
 def test_decomposed_syllables_are_composed(tmp_path):
