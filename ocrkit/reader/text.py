@@ -172,7 +172,7 @@ class Texts:
 
     def _sequence(self) -> str:
         row = self._one("sequences")
-        start = self.random.randrange(len(row))
+        start = int(len(row) * self.random.random() ** 2)  # lists begin at ①, and few reach ⑮
         between = self.random.choice([" ", ", ", "", "-", "·", "→"])
         return between.join(row[start : start + self.random.randint(1, 4)])
 

@@ -117,8 +117,10 @@ class Run:
             self.network = reader.network
             self.step, self.lines = reader.info["steps"], reader.info["lines"]
         self.optimizer = MuonAdamW(muon_groups(self.network, ADAMW_RATE, MUON_RATE, 0.0))
+        self.warm_up = WARM_UP
         if last.is_file():
             self.optimizer.load_state_dict(state["optimizer"])
+            self.warm_up = 1
         for group in self.optimizer.param_groups:
             group["peak"] = MUON_RATE if group["muon"] else ADAMW_RATE
         folder.mkdir(parents=True, exist_ok=True)
@@ -154,9 +156,14 @@ class Run:
 
 
 def train(
-    folder: Path, minutes: float, start: Path | None = None, seed: int = 1, fonts: str = "system"
+    folder: Path,
+    minutes: float,
+    start: Path | None = None,
+    seed: int = 1,
+    fonts: str = "system",
+    decay: float = 0.4,
 ) -> None:
-    """Train for a time, the rate falling to zero over the last two fifths of it."""
+    """Train for a time, the rate falling to zero over the last `decay` (a share) of it."""
     torch.set_num_threads(1)
     run = Run(folder, start)
     context = mp.get_context("spawn")
@@ -167,7 +174,7 @@ def train(
     # Another call must not draw the lines of the first again.
     with drawing(seed + 1000 * run.step, fonts, longest, context) as queue:
         while (gone := (time.monotonic() - began) / 60) < minutes:
-            share = min(1.0, (run.step - first + 1) / WARM_UP, (1 - gone / minutes) / 0.4)
+            share = min(1.0, (run.step - first + 1) / run.warm_up, (1 - gone / minutes) / decay)
             run.set_rate(share)
             batch = queue.get()
             losses.append(learn(run.network.train(), run.optimizer, batch))
@@ -201,8 +208,8 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="a finished reader to go on from")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fonts", default="system", help="system, koreanize, or a folder")
-    options = parser.parse_args()
-    train(options.folder, options.minutes, options.start, options.seed, options.fonts)
+    parser.add_argument("--decay", type=float, default=0.4, help="share of the time, above 0")
+    train(**vars(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,12 @@ def test_particles_fit_the_last_letter():
     assert not {"책가", "책를", "책는"} & said
 
 
+def test_lists_begin_at_one_more_often_than_they_end_at_fifteen():
+    texts = Texts(5, WORDS)
+    seen = "".join(texts._sequence() for _ in range(2000))
+    assert seen.count("①") > 3 * seen.count("⑮") > 0
+
+
 def test_lines_cover_signs_and_rare_syllables():
     texts = Texts(4, WORDS)
     seen = set("".join(texts.line(40) for _ in range(4000)))
