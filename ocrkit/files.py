@@ -32,6 +32,18 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise OcrkitError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def check_writable(folder: str | Path) -> None:
+    """Find out before hours of work whether their result can be written.
+
+    Raises:
+        OcrkitError: the folder cannot be made, or nothing can be written in it.
+    """
+    with disk_errors(Path(folder)):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
 def _prefix(path: Path) -> str:
     """How the temporary things beside `path` begin: its name and this process."""
     return f"{_shared_prefix(path)}{os.getpid()}."

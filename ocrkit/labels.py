@@ -5,6 +5,7 @@ CTC has `[blank]` = 0 and characters from 1; attention has `[GO]` = 0, `[s]` (th
 characters from 2. A label is what a model must say: the text without its spaces.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -12,6 +13,11 @@ import torch
 
 from ocrkit.errors import OcrkitError
 from ocrkit.hangul import nfc
+
+# Unicode's property Default_Ignorable_Code_Point, so far as str.isprintable lets it through.
+_IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def label_of(text: str) -> str:
@@ -22,6 +28,15 @@ def label_of(text: str) -> str:
 def outside(label: str, charset: str) -> str:
     """The characters of a label that the charset lacks, each once, in order of appearance."""
     return "".join(dict.fromkeys(c for c in label if c not in charset))
+
+
+def invisible(character: str) -> bool:
+    """Does a character draw nothing, so that no image can show it?
+
+    Controls and unassigned code points, and those that Unicode calls default-ignorable: zero-width
+    spaces, soft hyphens, variation selectors, Hangul fillers (which count as letters).
+    """
+    return not character.isprintable() or bool(_IGNORABLE.match(character))
 
 
 def charset_of(texts: Iterable[str]) -> str:

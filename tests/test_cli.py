@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import lmdb
 import nbformat
 import numpy as np
 import pytest
@@ -184,6 +185,23 @@ def test_a_device_that_is_not_there(complains, tmp_path, monkeypatch, device, sa
     assert list(tmp_path.iterdir()) == []  # before anything was drawn
 
 
+@pytest.mark.parametrize("command", [["train", MODEL], ["sweep", "-m", MODEL]])
+def test_a_folder_that_cannot_be_written_is_found_out_first(
+    complains, tmp_path, monkeypatch, command
+):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    assert "cannot write file/x: " in complains(*command, "-p", "smoke", "--out", "file/x")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]  # nothing was drawn
+
+
+def test_options_for_own_sets_are_not_passed_over(complains, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for option in ("--valid", "--charset", "--steps", "--image-width"):
+        said = complains("train", MODEL, "-p", "smoke", option, "64")
+        assert f"{option} is for sets of your own: give them with --train" in said
+
+
 def test_ctrl_c_says_that_nothing_is_lost(here, ocrkit, monkeypatch, tmp_path):
     def stopped(*_, **__):
         raise KeyboardInterrupt
@@ -230,6 +248,21 @@ def test_evaluate_pads_where_that_is_wanted(checkpoint, ocrkit, tmp_path):
     for choice in ([], ["--stretch"], ["--pad"]):
         assert ocrkit("evaluate", checkpoint, tmp_path / "mine", *choice)[0] == 0
         assert bool(list((tmp_path / "mine").glob("pixels-*-pad.npy"))) == (choice == ["--pad"])
+
+
+def test_evaluate_leaves_out_empty_labels_and_names_those_too_long(checkpoint, ocrkit, tmp_path):
+    good = ImageSet("data/generated/smoke/test-basic").image_bytes(0)
+    (tmp_path / "set").mkdir()
+    with lmdb.open(str(tmp_path / "set"), map_size=2**22) as env, env.begin(write=True) as out:
+        for i, text in enumerate(("가" * 60, " ", "가"), start=1):
+            out.put(b"image-%09d" % i, good)
+            out.put(b"label-%09d" % i, text.encode())
+        out.put(b"num-samples", b"3")
+    code, text, complaint = ocrkit("evaluate", checkpoint, tmp_path / "set")
+    assert code == 0
+    assert text.split()[-1] == "2"  # images that were scored
+    assert "1 of 3 labels are empty, and left out" in complaint
+    assert "1 of 3 labels are too long for the model" in complaint
 
 
 def test_evaluate_of_nothing(checkpoint, complains, tmp_path):

@@ -26,6 +26,7 @@ def papers(
 
     import torch
 
+    from ocrkit.files import check_writable
     from ocrkit.papers.shared.study import all_studies, find_study, run_study, time_again
     from ocrkit.progress import RunBar
 
@@ -36,6 +37,7 @@ def papers(
         for name in all_studies():
             say(name)
         return
+    check_writable(out)
     torch.set_num_threads(threads)
     for name in study:
         found = find_study(name)

@@ -1,4 +1,4 @@
-"""Commands that train, and report on what was trained."""
+"""Commands that train."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -80,6 +80,7 @@ def sweep(
     from ocrkit.experiments import cluster_sweep, runner
     from ocrkit.experiments.grid import grid
     from ocrkit.experiments.presets import get_preset
+    from ocrkit.files import check_writable
     from ocrkit.training.distributed import world_from_env
     from ocrkit.training.precision import find_device
     from ocrkit.training.recipe import find_recipe
@@ -91,17 +92,19 @@ def sweep(
             raise OcrkitError("--cpus and --gpus are for --on ray: here, choose --workers")
     if world_from_env().size > 1:
         raise OcrkitError("a sweep starts its own processes (--workers): leave torchrun out")
+    folder = out or Path("runs") / get_preset(preset).name
+    check_writable(folder)
     with place(on, workers):
         chosen, images = prepared(preset, data, workers, on=on)
         chosen = _changed(chosen, unfit_limit)
         if recipe is not None:
             chosen = replace(chosen, recipe=find_recipe(recipe))
-        what = (chosen, images, runs, out or Path("runs") / chosen.name)
+        what = (chosen, images, runs, folder)
         by = cluster_sweep if on == "ray" else runner
         share = {"cpus": cpus, "gpus": gpus} if on == "ray" else {"workers": workers}
         train_all = partial(by.sweep, *what, device=device, **share)
         time_all = partial(by.time_runs, *what, device) if timing else None
-        _sweep(chosen, runs, what[-1], train_all, time_all)
+        _sweep(chosen, runs, folder, train_all, time_all)
 
 
 def _changed(preset: "Preset", unfit_limit: float | None, precision: str | None = None) -> "Preset":
@@ -188,7 +191,9 @@ def train(
     """
     from ocrkit.experiments import runner
     from ocrkit.experiments.grid import grid
+    from ocrkit.experiments.presets import get_preset
     from ocrkit.experiments.together import run_together
+    from ocrkit.files import check_writable
     from ocrkit.progress import RunBar
     from ocrkit.training.distributed import process_group, world_from_env
     from ocrkit.training.engines import check_engine
@@ -225,12 +230,18 @@ def train(
                 **settings,
             )
         return
-    if pad:
-        raise OcrkitError("--pad is for sets of your own: give them with --train")
+    own = {
+        **{"--pad": pad, "--valid": valid, "--charset": charset, "--image-width": image_width},
+        **{"--max-length": max_length, "--steps": steps, "--batch-size": batch_size},
+    }
+    if given := [option for option, value in own.items() if value]:
+        raise OcrkitError(f"{given[0]} is for sets of your own: give them with --train")
+    folder = out or Path("runs") / get_preset(preset).name
+    if world.is_main:
+        check_writable(folder)
     with process_group(world, device):
         chosen, images = world.broadcast_from_main(lambda: prepared(preset, data, world.size))
         chosen = _changed(chosen, unfit_limit, precision)
-        folder = out or Path("runs") / chosen.name
         if world.size > 1:
             with resumable(), RunBar(console, run.name) as bar:
                 row = run_together(
@@ -280,34 +291,3 @@ def _train_own(
             sets, valid, model, recipe=recipe, watch=bar.watch, world=world, **settings
         )
     say(f"checkpoint: {checkpoint}")
-
-
-@app.command()
-def report(
-    preset: PresetName = "mini",
-    out: Out = None,
-    claims: Annotated[
-        bool, typer.Option("--claims", help="each claim of the paper, with a verdict, as well")
-    ] = False,
-) -> None:
-    """Print Tables 1 and 2 (the paper's, the reference run's, yours) and write the report page."""
-    from ocrkit.report.build import build_report, print_claims, print_tables
-
-    folder = out or Path("runs") / preset
-    page = build_report(preset, folder)
-    print_tables(preset, folder, console)
-    if claims:
-        print_claims(preset, folder, console)
-    say(f"the report page: {page}")
-
-
-@app.command()
-def promote(
-    preset: PresetName = "mini",
-    source: Annotated[Path | None, typer.Option(help="a run [default: runs/PRESET]")] = None,
-) -> None:
-    """For the project's keepers: make a finished run the committed reference run."""
-    from ocrkit.report.build import promote_run
-
-    promoted = promote_run(preset, source or Path("runs") / preset)
-    say("promoted: " + ", ".join(map(str, promoted)))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ocrkit.cli.base import PadOrStretch, app, complain, console
+from ocrkit.errors import OcrkitError
 
 
 @app.command()
@@ -24,20 +25,33 @@ def evaluate(
     from ocrkit.reading import Reader
     from ocrkit.report.text import to_rich
     from ocrkit.training import read_all
+    from ocrkit.training.losses import can_say
 
     reader, rows = Reader(checkpoint, pad), []
     for path in sets:
         size = (reader.model.image_width, reader.model.image_height)
         images = load_pixels(ImageSet(path), *size, reader.pad)
         readings = read_all(reader.model, reader.converter, images.pixels)
-        rows.append({"set": path.name, **score(readings.texts, images.texts).as_dict()})
-        unknown = sum(bool(outside(label_of(t), reader.charset)) for t in images.texts)
-        if unknown:
-            complain(
-                f"{path}: {unknown} of {len(images)} labels hold characters outside the "
-                "checkpoint's charset, and count as errors",
-                "yellow",
-            )
+        pairs = zip(readings.texts, images.texts, strict=True)
+        pairs = [(said, true) for said, true in pairs if label_of(true)]
+        if not pairs:
+            raise OcrkitError(f"{path}: every label is empty: there is nothing to score against")
+        said, true = zip(*pairs, strict=True)
+        rows.append({"set": path.name, **score(said, true).as_dict()})
+        frames = reader.model.frames
+        odd = {
+            "are empty, and left out": len(images) - len(pairs),
+            "hold characters outside the checkpoint's charset, and count as errors": sum(
+                bool(outside(label_of(text), reader.charset)) for text in true
+            ),
+            f"are too long for the model ({frames} frames, at most {reader.model.max_length} "
+            "characters), and count as errors": sum(
+                not can_say(reader.converter, text, frames) for text in true
+            ),
+        }
+        for what, count in odd.items():
+            if count:
+                complain(f"{path}: {count} of {len(images)} labels {what}", "yellow")
         for index, reason in images.broken:
             complain(f"{path}: image {index} left out: {reason}", "yellow")
     to_rich(pd.DataFrame(rows), f"{reader.model.name} ({checkpoint.name})", console)

@@ -16,7 +16,7 @@ from ocrkit.data.truth import Line, read_truth
 from ocrkit.errors import OcrkitError
 from ocrkit.files import check_replaceable
 from ocrkit.hangul import nfc
-from ocrkit.labels import label_of
+from ocrkit.labels import invisible, label_of
 
 # A picture of one line of text takes kilobytes; a file of this size is something else.
 MAX_BYTES = 64 * 2**20
@@ -146,7 +146,7 @@ def _image(
     if line.wrong:
         raise OcrkitError(line.wrong)
     # A label of invisible characters alone (such as a zero-width space) says nothing either.
-    if not any(map(str.isprintable, label_of(line.label))):
+    if all(map(invisible, label_of(line.label))):
         raise OcrkitError("the label is empty")
     if not line.file:
         raise OcrkitError("the line names no file")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocrkit.errors import OcrkitError
@@ -15,6 +15,9 @@ _LABEL = ("label", "text", "words", "gt", "라벨", "레이블", "정답", "텍�
 _SPACED = re.compile(
     r"(?P<file>.+?\.(?:png|jpe?g|bmp|gif|tiff?|webp)|\S+)\s+(?P<label>.*)", re.IGNORECASE
 )
+
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_NEEDS_QUOTES = re.compile('[",]').search
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,9 @@ def read_truth(path: Path) -> list[Line]:
     """The lines of a GT file, without its header and empty lines.
 
     A line is `file<TAB>label` or `file label` (the first space after the file's name divides them;
-    commas divide nothing, for labels hold commas). A header row that names the columns (file,
-    label; 파일, 정답; ...) is optional, and needed where there are more than two.
+    commas divide nothing, for labels hold commas). Quotes that a spreadsheet put around labels go.
+    A header row that names the columns (file, label; 파일, 정답; ...) is optional, and needed where
+    there are more than two.
 
     Raises:
         OcrkitError: the file cannot be read, is no text, or is empty.
@@ -44,7 +48,26 @@ def read_truth(path: Path) -> list[Line]:
     columns = _header(rows[0][1])
     if columns:
         rows = rows[1:]
-    return [_line(number, text, columns) for number, text in rows]
+    return _without_quotes([_line(number, text, columns) for number, text in rows])
+
+
+def _without_quotes(lines: list[Line]) -> list[Line]:
+    """Labels without the quotes that a spreadsheet put around them; quotes of their own stay.
+
+    A spreadsheet quotes the cells that hold a comma or a quote (which it doubles), or all cells.
+    In a file where a comma stands without quotes around its label, or quotes without a comma, the
+    quotes are what the images say.
+    """
+    labels = [line.label for line in lines if line.label]
+    quoted = {label for label in labels if _QUOTED.fullmatch(label)}
+    plain = set(labels) - quoted
+    by_need = all(map(_NEEDS_QUOTES, (label[1:-1] for label in quoted)))
+    if plain and (not by_need or any(map(_NEEDS_QUOTES, plain))):
+        return lines
+    return [
+        replace(line, label=line.label[1:-1].replace('""', '"')) if line.label in quoted else line
+        for line in lines
+    ]
 
 
 def _header(text: str | None) -> tuple[int, int] | None:

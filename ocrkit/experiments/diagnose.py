@@ -29,6 +29,7 @@ from ocrkit.experiments.label_checks import (
     check_spaces,
     check_unseen,
 )
+from ocrkit.experiments.look_alikes import check_look_alikes
 from ocrkit.models import parse_name
 from ocrkit.training.losses import make_converter
 
@@ -84,14 +85,17 @@ def diagnose(
         *check_shapes(data, looks, settings),
         check_spaces(data),
         *check_characters(data, settings),
+        check_look_alikes(data),
         check_size(data),
     ]
     if test is not None:
         other = Joined([test])
         test_looks = look(other, sample(other))
         found += [
+            check_frames(other, settings, "test: "),
             check_charset(other, settings, "test: "),
             check_length(other, settings, "test: "),
+            check_empty(other, "test: "),
             check_broken(other, test_looks, "test: "),
             check_contrast(other, test_looks, "test: "),
             check_unseen(data, other),

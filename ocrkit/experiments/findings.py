@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ocrkit.data.store import ImageSet
-from ocrkit.labels import label_of
+from ocrkit.labels import invisible, label_of
 from ocrkit.models import ModelName
 
 Level = Literal["stop", "warn", "ok"]
@@ -73,7 +73,8 @@ class Joined:
 
 def short(text: str, longest: int = 24) -> str:
     """A text in quotes, cut where it is long, invisible characters spelled out."""
-    return repr(text if len(text) <= longest else text[: longest - 1] + "…")
+    shown = repr(text if len(text) <= longest else text[: longest - 1] + "…")
+    return "".join(f"\\u{ord(c):04x}" if invisible(c) else c for c in shown)
 
 
 def of(count: int, total: int, things: str) -> str:
@@ -86,6 +87,6 @@ def of(count: int, total: int, things: str) -> str:
 def characters(counts: Iterable[tuple[str, int]], most: int = 8) -> str:
     """Characters and how often they occur: "뷁 (3), A (1), and 5 more"."""
     listed = list(counts)
-    shown = [f"{c if c.isprintable() else f'U+{ord(c):04X}'} ({n:,})" for c, n in listed[:most]]
+    shown = [f"{f'U+{ord(c):04X}' if invisible(c) else c} ({n:,})" for c, n in listed[:most]]
     more = [f"and {len(listed) - most:,} more"] if len(listed) > most else []
     return ", ".join(shown + more)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ocrkit.experiments.findings import Finding, Joined, Settings, characters, of, short
 from ocrkit.hangul import charset as named_charset
-from ocrkit.labels import charset_of, frames_needed
+from ocrkit.labels import charset_of, frames_needed, invisible
 from ocrkit.models.features import frames
 
 # A syllable seen in fewer images than this is learnt by its few pictures, if at all.
@@ -31,23 +31,23 @@ def share_of(values: Sequence[float], share: float = 0.99) -> float:
     return float(np.quantile(np.asarray(values), share, method="inverted_cdf"))
 
 
-def check_frames(data: Joined, settings: Settings) -> Finding:
+def check_frames(data: Joined, settings: Settings, whose: str = "") -> Finding:
     """Can CTC say the labels in the frames that this width gives?"""
-    stages, width = settings.stages, settings.image_width
+    stages, width, what = settings.stages, settings.image_width, f"{whose}frames"
     if stages.prediction != "CTC":
-        return Finding("ok", "frames", "attention takes a step a character and needs no frames")
+        return Finding("ok", what, "attention takes a step a character and needs no frames")
     here = frames(stages.feature, width)
     needs = [frames_needed(label) for label in data.labels]
     unfit = [i for i, need in enumerate(needs) if need > here]
     if not unfit:
         said = f"every label fits the {here} CTC frames of width {width} (most needed {max(needs)})"
-        return Finding("ok", "frames", said)
+        return Finding("ok", what, said)
     most, wanted = narrowest(stages.feature, max(needs)), share_of(needs)
     nearly = narrowest(stages.feature, int(wanted))
+    so = "could never be read right" if whose else "would teach nothing, without any error"
     said = (
         f"{of(len(unfit), len(data), 'labels')} cannot be said in the {here} CTC frames of width "
-        f"{width}: they need up to {max(needs)}, and would teach nothing, without any error "
-        f"({data.examples(unfit)})"
+        f"{width}: they need up to {max(needs)}, and {so} ({data.examples(unfit)})"
     )
     enough = (
         f"--image-width {nearly} (99 % fit), {most} (all fit)"
@@ -56,7 +56,7 @@ def check_frames(data: Joined, settings: Settings) -> Finding:
     )
     over = len(unfit) / len(data) > settings.unfit_limit
     advice = f"{enough}, shorter pieces of text, or a model that ends in Attn"
-    return Finding("stop" if over else "warn", "frames", said, advice)
+    return Finding("stop" if over else "warn", what, said, advice)
 
 
 def check_length(data: Joined, settings: Settings, whose: str = "") -> Finding:
@@ -82,7 +82,7 @@ def check_charset(data: Joined, settings: Settings, whose: str = "") -> Finding:
     known, what = set(settings.charset), f"{whose}charset"
     missing = Counter(c for label in data.labels for c in label if c not in known)
     if not missing:
-        odd = [c for c in settings.charset if not c.isprintable()]
+        odd = [c for c in settings.charset if invisible(c)]
         if odd:
             said = f"the charset holds {len(odd)} invisible characters: "
             said += characters((c, sum(c in label for label in data.labels)) for c in odd)
@@ -96,7 +96,7 @@ def check_charset(data: Joined, settings: Settings, whose: str = "") -> Finding:
     advice = f"--charset data (the {len(charset_of(data.labels)):,} characters of the labels)"
     if set(named_charset("ksx1001")).issuperset(charset_of(data.labels)):
         advice = f"--charset ksx1001 (2,350 syllables) or {advice}"
-    if any(not c.isprintable() for c in missing):
+    if any(map(invisible, missing)):
         advice += "; take invisible characters (U+...) out of the labels first"
     return Finding("stop", what, said, advice)
 
@@ -114,14 +114,16 @@ def check_spaces(data: Joined) -> Finding:
     return Finding("warn", "spaces", said, advice)
 
 
-def check_empty(data: Joined) -> Finding:
+def check_empty(data: Joined, whose: str = "") -> Finding:
     """Are there labels that say nothing?"""
-    empty = [i for i, label in enumerate(data.labels) if not label]
+    what = f"{whose}empty labels"
+    empty = [i for i, label in enumerate(data.labels) if all(map(invisible, label))]
     if not empty:
-        return Finding("ok", "empty labels", "every image has a label")
+        return Finding("ok", what, "every image has a label")
     said = f"{of(len(empty), len(data), 'labels')} are empty ({data.examples(empty)})"
-    level = "stop" if len(empty) == len(data) else "warn"
-    return Finding(level, "empty labels", said, "write their labels, or pack the set without them")
+    # Nothing can be scored against an empty label.
+    level = "stop" if whose or len(empty) == len(data) else "warn"
+    return Finding(level, what, said, "write their labels, or pack the set without them")
 
 
 def check_characters(data: Joined, settings: Settings) -> list[Finding]:

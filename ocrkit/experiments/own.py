@@ -13,7 +13,7 @@ from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.diagnose import diagnose, refuse
 from ocrkit.experiments.presets import Preset
-from ocrkit.files import read_json, write_json
+from ocrkit.files import check_writable, read_json, write_json
 from ocrkit.hangul import charset as named_charset
 from ocrkit.hangul import nfc
 from ocrkit.labels import charset_of
@@ -139,6 +139,8 @@ def train_own(
         shutil.rmtree(folder / "state", ignore_errors=True)  # of a process killed at its very end
         return checkpoint
 
+    if world.is_main:
+        check_writable(folder)
     converter = make_converter(parse_name(model).prediction, charset, max_length)
     torch.manual_seed(seed)
     network = Recognizer(

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from ocrkit.errors import OcrkitError
-from ocrkit.labels import AttentionLabels, CTCLabels, frames_needed, label_of, unfit_share
+from ocrkit.labels import AttentionLabels, CTCLabels, fits, frames_needed, label_of, unfit_share
 
 Converter = CTCLabels | AttentionLabels
 
@@ -114,6 +114,14 @@ def weight_of_part(converter: Converter, mine: list[str], whole: list[str]) -> f
         return 1.0
     steps = [sum(len(label_of(text)) + 1 for text in texts) for texts in (mine, whole)]
     return (steps[0] / len(mine)) / (steps[1] / len(whole))
+
+
+def can_say(converter: Converter, text: str, frames: int) -> bool:
+    """Can a model say this text at all: in so many CTC frames, or within attention's length?"""
+    label = label_of(text)
+    if isinstance(converter, CTCLabels):
+        return fits(label, frames)
+    return len(label) <= converter.max_length
 
 
 def check_labels(

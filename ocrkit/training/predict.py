@@ -7,13 +7,13 @@ import torch
 
 from ocrkit.data.cache import to_input
 from ocrkit.errors import OcrkitError
-from ocrkit.training.losses import Converter, loss_of
+from ocrkit.training.losses import Converter, can_say, loss_of
 from ocrkit.training.precision import autocast
 
 
 @dataclass(frozen=True)
 class Readings:
-    """texts: one a picture; confidence: 0 to 1 each; loss: mean, NaN where no truth was given."""
+    """texts: one a picture; confidence: 0 to 1 each; loss: see `read_all`."""
 
     texts: list[str]
     confidence: list[float]
@@ -46,7 +46,8 @@ def read_all(
     Args:
         model: a recogniser; put into eval mode here.
         pixels: (N, H, W) uint8.
-        truth: their N texts, where a loss is wanted.
+        truth: their N texts, where a loss is wanted: the mean over the labels that the model can
+            say at all. NaN where there are none.
 
     Raises:
         OcrkitError: the model's numbers became NaN or infinite, which would read as an empty text.
@@ -55,7 +56,7 @@ def read_all(
     device = next(model.parameters()).device
     texts: list[str] = []
     confidence: list[float] = []
-    losses: list[float] = []
+    losses, sayable = [], 0
     for start in range(0, len(pixels), batch_size):
         images = to_input(np.array(pixels[start : start + batch_size])).to(device)
         with autocast(precision, device):
@@ -66,6 +67,8 @@ def read_all(
         confidence += _confidence(logits, converter.first_id == 1).tolist()
         if truth is not None:
             part = truth[start : start + batch_size]
+            # CTC's loss of a label that cannot be said is infinite, and comes back as 0.
             losses.append(len(part) * loss_of(logits, converter, part).item())
-    loss = sum(losses) / len(pixels) if truth is not None and len(pixels) else float("nan")
+            sayable += sum(can_say(converter, text, logits.shape[1]) for text in part)
+    loss = sum(losses) / sayable if sayable else float("nan")
     return Readings(texts, confidence, loss)

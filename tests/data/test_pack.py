@@ -72,6 +72,22 @@ def test_every_way_to_write_a_gt_file_gives_the_same_set(made, gt):
     assert (done.count, done.refused) == (3, [])
 
 
+@pytest.mark.parametrize(
+    ("gt", "labels"),
+    [
+        ('a.png\t가나\nb.png\t"3,500원"\nc.jpg\t"그는 ""예"""', ["가나", "3,500원", '그는 "예"']),
+        ('file\tlabel\na.png\t"가나"\nb.png\t"다,라"', ["가나", "다,라"]),  # all cells
+        ('a.png\t"가나"\nb.png\t3,500원', ['"가나"', "3,500원"]),
+        ('a.png\t"가나"\nb.png\t다라', ['"가나"', "다라"]),
+        ('a.png\t"가,나"\nb.png\t,다', ['"가,나"', ",다"]),
+        ('a.png\t그는 "예"\nb.png\t다라', ['그는 "예"', "다라"]),
+        ('a.png\t"\nb.png\t다"', ['"', '다"']),
+    ],
+)
+def test_quotes_of_a_spreadsheet_go_and_those_of_the_text_stay(made, gt, labels):
+    assert made(gt)[1] == labels
+
+
 def test_bytes_go_in_as_they_are_and_the_manifest_tells(made, folder, tmp_path):
     done, _ = made(PLAIN)
     images = ImageSet(tmp_path / "set")

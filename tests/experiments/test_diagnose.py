@@ -3,6 +3,7 @@
 import io
 import unicodedata
 
+import lmdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from ocrkit.experiments.diagnose import diagnose, refuse
 from ocrkit.experiments.findings import Finding
 from ocrkit.experiments.image_checks import sample
 from ocrkit.experiments.label_checks import narrowest, share_of
+from ocrkit.experiments.look_alikes import likeness
 from ocrkit.hangul import charset as named_charset
 from ocrkit.labels import charset_of, frames_needed
 from ocrkit.models.features import EXTRACTORS, frames
@@ -283,3 +285,59 @@ def test_a_stop_is_one_error_that_says_what_to_do(tmp_path, refused):
     found = diagnose(train, ATTN, image_width=64, max_length=5, charset=CHARSET)
     with refused(r"^charset: 1 of 2 .*; what to do: --charset .* \(and 1 more: see"):
         refuse(found)
+
+
+def test_labels_of_the_test_set_must_fit_the_frames_and_say_something(tmp_path):
+    train = own_set(tmp_path / "train", words(9))
+    test = own_set(tmp_path / "test", ["가나다라마바사아" * 2, "가"], first=50)
+    found = look(train, test=test, max_length=20, image_width=32)
+    assert found["frames"].level == "ok"
+    frames_of_test = found["test: frames"]
+    assert frames_of_test.level == "stop"
+    assert "1 of 2 labels (50.0 %) cannot be said in the 7 CTC frames" in frames_of_test.said
+    assert "could never be read right (image 0" in frames_of_test.said
+    allowed = look(train, test=test, max_length=20, image_width=32, unfit_limit=0.5)
+    assert allowed["test: frames"].level == "warn"
+    for empty in (" ", "\u3164\u200b"):
+        raw_set(tmp_path / f"empty{ord(empty[0])}", ["가", empty])
+        nothing = ImageSet(tmp_path / f"empty{ord(empty[0])}")
+        told = look(train, test=nothing, charset=f"{CHARSET}\u3164\u200b")["test: empty labels"]
+        assert (told.level, "1 of 2 labels" in told.said) == ("stop", True)
+
+
+def raw_set(path, texts):
+    """A set made elsewhere: ours has no empty labels."""
+    path.mkdir()
+    with lmdb.open(str(path), map_size=2**20) as env, env.begin(write=True) as out:
+        for i, text in enumerate(texts, start=1):
+            out.put(b"image-%09d" % i, picture(1000 + i))
+            out.put(b"label-%09d" % i, text.encode())
+        out.put(b"num-samples", b"%d" % len(texts))
+
+
+@pytest.mark.parametrize("odd", "\u200b\u3164\u115f\ufe0f\uffa0\u034f")
+def test_characters_that_draw_nothing_are_named(tmp_path, odd):
+    train = own_set(tmp_path / "set", [f"가{odd}나", "다"])
+    found = look(train, charset=charset_of(train.texts()))["charset"]
+    assert found.level == "warn"
+    assert f"holds 1 invisible characters: U+{ord(odd):04X} (1)" in found.said
+    assert f"'가\\u{ord(odd):04x}나'" in look(train)["charset"].said
+
+
+def test_characters_that_look_the_same_are_named(tmp_path):
+    texts = ["가·나", "가ㆍ나", "가・나", "A１", "А1", "ㄱ", "\u1100", "“가", '"가', "–", "-"]
+    train = own_set(tmp_path / "set", texts)
+    found = look(train, charset=charset_of(train.texts()))["look-alikes"]
+    assert found.level == "warn"
+    for pair in ("· U+00B7 (1), ・ U+30FB (1), ㆍ U+318D (1)", "A U+0041 (1), А U+0410 (1)"):
+        assert pair in found.said
+    for group in ("1 U+0031 (1), １ U+FF11 (1)", "U+1100 (1), ㄱ U+3131 (1)", '" U+0022 (1), “'):
+        assert group in found.said
+    assert (
+        look(own_set(tmp_path / "good", ["가-나", "l1I|", "ㄱㄲ²2"]))["look-alikes"].level == "ok"
+    )
+
+
+@pytest.mark.parametrize("pair", ["가각", "ㄱㄴ", "아어", "O0", "o。", ".,", "1l", "2²", "ㅔㅐ"])
+def test_characters_that_can_be_told_apart_are_no_look_alikes(pair):
+    assert likeness(pair[0]) != likeness(pair[1])

@@ -184,6 +184,21 @@ def test_a_validation_label_that_cannot_be_encoded_is_refused_first(sets, tmp_pa
         train(sets, tmp_path / "run")
 
 
+def test_validation_labels_too_long_for_the_frames_are_refused_first(sets, tmp_path, refused):
+    own_set(sets[2], ["가나다라" * 9, "가"], first=300)
+    with refused(r"test: frames: 1 of 2 labels"):
+        train(sets, tmp_path / "run", max_length=40)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_found_out_first(sets, tmp_path, refused, monkeypatch):
+    monkeypatch.setattr(Trainer, "run", None)
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
+        with refused(f"cannot write {folder}: "):
+            train(sets, folder)
+
+
 def test_broken_images_are_left_out_and_told(sets, tmp_path):
     items = [Item(picture(i), w) for i, w in enumerate(words(6))]
     write_set(sets[0], [*items, Item(b"no picture", "가")], verify=False)

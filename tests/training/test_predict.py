@@ -86,3 +86,14 @@ def test_bf16_reads_without_touching_the_weights():
     found = read_all(model, CTCLabels("가나다라마바사아"), shown.pixels, precision="bf16")
     assert len(found.texts) == 3
     assert all(p.dtype == torch.float32 for p in model.parameters())
+
+
+def test_a_label_that_cannot_be_said_does_not_count_as_a_loss_of_0():
+    rows = torch.rand(3, 3, 3, generator=torch.Generator().manual_seed(0)).softmax(2).tolist()
+    model, converter = Says(rows), CTCLabels("가나")
+    mixed = ["가", "가가나나가가", "나"]
+    sayable = [read_all(model, converter, images(3)[[i]], [mixed[i]]).loss for i in (0, 2)]
+    for batch in (1, 2, 3):
+        found = read_all(model, converter, images(3), mixed, batch_size=batch)
+        assert found.loss == pytest.approx(sum(sayable) / 2, rel=1e-5)
+    assert math.isnan(read_all(model, converter, images(1), mixed[1:2]).loss)
