@@ -39,7 +39,13 @@ WORDS = {
 # What fits, so that a line gets past its first mistake.
 MEANT = {
     **{"truth": "gt.txt", "images": "line.png", "out": "made", "sets": "set", "test": "other[/b]"},
-    **{"valid": "other[/b]", "checkpoint": "reader", "model": MODEL, "words": "words.txt"},
+    **{
+        "valid": "other[/b]",
+        "files": "line.png",
+        "checkpoint": "reader",
+        "model": MODEL,
+        "words": "words.txt",
+    },
     **{"steps": "2", "batch_size": "2", "image_width": "64", "max_length": "3", "width": "0.05"},
     **{"seed": "1", "unfit_limit": "1", "save_every": "9", "device": "cpu", "charset": "data"},
 }
