@@ -5,16 +5,17 @@ import os
 import platform
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 import torch
-from IPython.display import HTML
+from pandas.io.formats.style import Styler
 
 import ocrkit
 from ocrkit.errors import OcrkitError
 from ocrkit.files import read_json
-from ocrkit.report.text import to_html
+from ocrkit.results.show import to_html
 from ocrkit.training.precision import cpu_features, resolve_precision
 
 _started = time.perf_counter()
@@ -57,19 +58,16 @@ def end() -> None:
     print(f"took {(time.perf_counter() - _started) / 60:.1f} min")
 
 
-def show(frame: pd.DataFrame) -> HTML:
+def show(frame: pd.DataFrame) -> Styler:
     """A table as the report writes it, its words to the left and its numbers to the right."""
-    # Jupyter's own style puts every cell to the right; only a style on the cell itself is stronger.
-    words = r"<(td|th)\b(?![^>]*\bnum\b)([^>]*)>"
-    left = r'<\1\2 style="text-align: left; vertical-align: top">'
-    return HTML(re.sub(words, left, to_html(frame)))
+    return to_html(frame)
 
 
 def _set_look() -> None:
     """Figures in a notebook look like the report's: Korean glyphs, same colours, sharp."""
     import matplotlib as mpl
 
-    from ocrkit.report.figures.style import korean_font
+    from ocrkit.results.figures.style import korean_font
 
     mpl.rcParams.update(
         {
@@ -143,8 +141,19 @@ def contents(folder: str | Path = "notebooks") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["notebook", "title", "minutes"])
 
 
-def execute(notebook: Path, out: Path, smoke: bool = False) -> float:
+def execute(
+    notebook: Path,
+    out: Path,
+    smoke: bool = False,
+    parameters: Mapping[str, object] | None = None,
+    cwd: Path | None = None,
+) -> float:
     """Run one notebook top to bottom and save it with its outputs; return the seconds it took.
+
+    Args:
+        smoke: the notebook's quick mode.
+        parameters: values for names that its cell tagged "parameters" sets.
+        cwd: the folder it starts in; its own by default.
 
     Raises:
         OcrkitError: a cell failed, or the notebook is broken.
@@ -158,8 +167,8 @@ def execute(notebook: Path, out: Path, smoke: bool = False) -> float:
         papermill.execute_notebook(
             str(notebook),
             str(out),
-            parameters={"SMOKE": True} if smoke else {},
-            cwd=str(notebook.resolve().parent),
+            parameters=dict(parameters or {}) | ({"SMOKE": True} if smoke else {}),
+            cwd=str(cwd or notebook.resolve().parent),
             kernel_name="python3",
             # The kernel's warnings about its own sockets are nothing to a reader.
             extra_arguments=["--IPKernelApp.log_level=40"],

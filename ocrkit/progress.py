@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ocrkit.experiments.grid import Run, weight
 from ocrkit.experiments.runner import Event
-from ocrkit.report.summary import duration
+from ocrkit.results.show import duration
 from ocrkit.training import Progress as TrainingProgress
 
 

@@ -1,7 +1,8 @@
 """The published record: what the paper printed, plotted and logged, as data frames.
 
 Source: S.-W. Park, "A Study on the OCR of Korean Sentence Using DeepLearning", 31st HCLT, 2019,
-and its public repository. Every frame carries a ``model`` column such as "TPS-VGG-BiLSTM-Attn".
+and its public repository. Every frame of models carries a ``model`` column such as
+"TPS-VGG-BiLSTM-Attn".
 """
 
 import pandas as pd
@@ -17,6 +18,16 @@ STAGE_OPTIONS: dict[str, tuple[str, ...]] = {
     "prediction": ("CTC", "Attn"),
 }
 STAGES = tuple(STAGE_OPTIONS)
+# Which of the 24 an earlier paper had proposed, as Baek et al. (2019) place it in the framework.
+KNOWN_MODELS = {
+    "None-VGG-BiLSTM-CTC": "CRNN (Shi et al., 2017)",
+    "None-RCNN-None-Attn": "R2AM (Lee and Osindero, 2016)",
+    "None-RCNN-BiLSTM-CTC": "GRCNN (Wang and Hu, 2017)",
+    "None-ResNet-None-CTC": "Rosetta (Borisyuk et al., 2018)",
+    "TPS-VGG-BiLSTM-Attn": "RARE (Shi et al., 2016)",
+    "TPS-ResNet-BiLSTM-CTC": "STAR-Net (Liu et al., 2016)",
+    "TPS-ResNet-BiLSTM-Attn": "the best of Baek et al. (2019)",
+}
 
 
 def tables() -> pd.DataFrame:
@@ -25,7 +36,7 @@ def tables() -> pd.DataFrame:
     Columns: model, table (1 or 2), rank ("T1".."T5", "P1".."P5"), the four stages,
     accuracy_percent, time_ms (milliseconds per image), params_millions (cut to two decimals, as
     the paper cuts them). Each table is introduced as the frontier of Figure 4 or 5;
-    `ocrkit.report.tables.frontiers` computes the frontiers that the 24 rows really have.
+    `ocrkit.results.tables.frontiers` computes the frontiers that the 24 rows really have.
     """
     return _read("hclt2019_tables_1_2.csv")
 
@@ -74,6 +85,15 @@ def training_curves() -> pd.DataFrame:
     attempt = logs.transform(lambda log: _attempts(log.tolist()))
     frame.insert(list(frame.columns).index("iteration"), "attempt", attempt)
     return frame
+
+
+def claims() -> pd.DataFrame:
+    """The paper's claims: columns name, claim, source (where it is made), unit, rests_on.
+
+    `unit` is that of the number the claim is judged by (`ocrkit.results.claims`), `rests_on`
+    "accuracy" or "size".
+    """
+    return pd.read_csv(resource("published", "claims.csv"), keep_default_na=False)
 
 
 def model_names() -> tuple[str, ...]:

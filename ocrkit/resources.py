@@ -24,3 +24,16 @@ def resource(*parts: str) -> Path:
             return path
     name = "/".join(parts)
     raise OcrkitError(f"data/{name} is missing: this installation is incomplete, install it again")
+
+
+def report_notebook() -> Path:
+    """The notebook that `ocrkit report` runs, in a clone or from a wheel.
+
+    Raises:
+        OcrkitError: it is in neither.
+    """
+    for root in (_PACKAGE.parent, _PACKAGE / "_data"):
+        path = root / "notebooks" / "70_tables_and_figures.ipynb"
+        if path.exists():
+            return path
+    raise OcrkitError(f"{path.name} is missing: this installation is incomplete, install it again")

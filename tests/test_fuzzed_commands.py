@@ -135,7 +135,7 @@ def quick(scratch, monkeypatch):
         "ocrkit.experiments.datasets.write_set",
         "ocrkit.training.Trainer.run",
         "ocrkit.papers.shared.study.run_study",
-        "ocrkit.report.build.build_report",
+        "ocrkit.report.write_report",
         "ocrkit.experiments.grid.count_parameters",
         "ocrkit.doctor.examine",
     ):

@@ -38,7 +38,7 @@ def models(
 
     from ocrkit.experiments.grid import count_parameters
     from ocrkit.models import MODEL_NAMES, parse_name
-    from ocrkit.report.text import to_rich
+    from ocrkit.results.show import to_rich
 
     if format not in ("table", "csv"):
         raise OcrkitError(f"unknown format {format!r}: choose table or csv")

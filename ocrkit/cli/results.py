@@ -17,14 +17,13 @@ def report(
     ] = False,
 ) -> None:
     """Print Tables 1 and 2 (the paper's, the reference run's, yours) and write the report page."""
-    from ocrkit.report.build import build_report, print_claims, print_tables
+    from ocrkit.report import print_claims, print_tables, write_report
 
     folder = out or Path("runs") / preset
-    page = build_report(preset, folder)
     print_tables(preset, folder, console)
     if claims:
         print_claims(preset, folder, console)
-    say(f"the report page: {page}")
+    say(f"the report page: {write_report(preset, folder)}")
 
 
 @app.command()
@@ -33,7 +32,7 @@ def promote(
     source: Annotated[Path | None, typer.Option(help="a run [default: runs/PRESET]")] = None,
 ) -> None:
     """For the project's keepers: make a finished run the committed reference run."""
-    from ocrkit.report.build import promote_run
+    from ocrkit.report import promote_run
 
     promoted = promote_run(preset, source or Path("runs") / preset)
     say("promoted: " + ", ".join(map(str, promoted)))

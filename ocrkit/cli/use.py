@@ -23,7 +23,7 @@ def evaluate(
     from ocrkit.labels import label_of, outside
     from ocrkit.metrics import score
     from ocrkit.reading import Reader
-    from ocrkit.report.text import to_rich
+    from ocrkit.results.show import to_rich
     from ocrkit.training import read_all
     from ocrkit.training.losses import can_say
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ocrkit.report.figures.style import finish, korean_font, look, new_figure
+from ocrkit.results.figures.style import finish, korean_font, look, new_figure
 
 TRUE, FOUND = "#009E73", "#D55E00"  # of the figures' palette
 

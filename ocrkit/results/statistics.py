@@ -1,4 +1,4 @@
-"""How sure a number is: spread over seeds, bootstrap intervals, gains, rank correlation.
+"""How sure a number is: bootstrap intervals, gains, rank correlation, analysis of variance.
 
 The bootstrap is hierarchical: it draws anew which seeds were run, then which images were tested.
 It knows an image's result only as a part of the accuracy, so images are drawn as a binomial count
@@ -9,20 +9,24 @@ look a little less sure than they are.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ocrkit import published
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.scoring import PAPER_IMAGES
-from ocrkit.report.rows import by_model, ended_well
+from ocrkit.results.rows import by_model, ended_well
 
 # The paper never says which part of its test set its accuracies belong to, nor their spread.
 PAPER_SENTENCES = PAPER_IMAGES["sentence"]
 PAPER_MIX = sum(PAPER_IMAGES.values())
 DRAWS = 2_000
+REST = "three stages or more"
+_SHAPE = tuple(len(options) for options in published.STAGE_OPTIONS.values())
+_AXES = tuple(range(len(_SHAPE)))
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ def normal_interval(value: float, draws: np.ndarray, level: float) -> tuple[floa
     For levels far out, where a percentile of a few thousand draws would itself be a matter of
     luck.
     """
-    reach = NormalDist().inv_cdf((1 + level) / 2) * float(np.std(draws))
+    reach = float(stats.norm.ppf((1 + level) / 2) * np.std(draws))
     return value - reach, value + reach
 
 
@@ -142,6 +146,24 @@ def intervals(rows: pd.DataFrame | None) -> pd.DataFrame:
     return table.sort_values("accuracy_percent", ascending=False, ignore_index=True)
 
 
+def stage_gains(rows: pd.DataFrame | None, stage: str, option: str, over: str) -> pd.Series:
+    """Accuracy points that one option of a stage has over another, all other stages being equal.
+
+    Returns:
+        One gain a pair of models that both have a result, indexed by the other three stages
+        ("TPS-VGG-CTC").
+    """
+    scores = by_model(rows).set_index("model")["accuracy_percent"].dropna()
+    pairs = _pairs(scores.index, stage, option, over).items()
+    return pd.Series(
+        {
+            "-".join(s for s in pair.split("-") if s != "?"): scores[a] - scores[b]
+            for pair, (a, b) in pairs
+        },
+        dtype=float,
+    )
+
+
 def stage_contrast(
     measured: Measured,
     stage: str,
@@ -158,16 +180,7 @@ def stage_contrast(
     Raises:
         OcrkitError: no such stage.
     """
-    if stage not in published.STAGES:
-        raise OcrkitError(f"no stage is called {stage!r}: use one of {', '.join(published.STAGES)}")
-    place = published.STAGES.index(stage)
-    pairs = {}
-    for name in measured.means.index:
-        parts = name.split("-")
-        rival = "-".join([*parts[:place], over, *parts[place + 1 :]])
-        wanted = all(parts[published.STAGES.index(s)] == o for s, o in (where or {}).items())
-        if parts[place] == option and rival in measured.means.index and wanted:
-            pairs["-".join([*parts[:place], "?", *parts[place + 1 :]])] = (name, rival)
+    pairs = _pairs(measured.means.index, stage, option, over, where or {})
     firsts, seconds = [a for a, _ in pairs.values()], [b for _, b in pairs.values()]
     gain = measured.means[firsts].to_numpy() - measured.means[seconds].to_numpy()
     drawn = measured.draws.loc[firsts].to_numpy() - measured.draws.loc[seconds].to_numpy()
@@ -201,22 +214,84 @@ def rank_correlation(
     """
     sides = [by_model(ours), by_model(published.figures() if paper is None else paper)]
     scores = [rows.set_index("model")["accuracy_percent"] for rows in sides]
-    pairs = pd.concat(scores, axis=1, keys=["ours", "paper"]).astype(float).dropna()
-    if len(pairs) < 3 or (pairs.nunique() == 1).any():
+    pairs = pd.concat(scores, axis=1).astype(float).dropna().to_numpy()
+    if len(pairs) < 3 or (np.ptp(pairs, axis=0) == 0).any():
         return float("nan"), float("nan"), float("nan"), len(pairs)
-    picks = np.random.default_rng(seed).integers(len(pairs), size=(len(pairs), DRAWS))
-    here, there = pairs["ours"].to_numpy(), pairs["paper"].to_numpy()
-    rho = _spearman(here[:, None], there[:, None]).item()
-    rhos = _spearman(here[picks], there[picks])
+    picks = np.random.default_rng(seed).integers(len(pairs), size=(len(pairs), DRAWS)).T
     # A draw of one single model, or of ties alone, has no order to compare.
-    return rho, *interval(rhos[np.isfinite(rhos)]), len(pairs)
+    drawn = [pick for pick in pairs[picks] if (np.ptp(pick, axis=0) > 0).all()]
+    ranks = stats.rankdata(drawn, axis=1)
+    rhos = stats.pearsonr(ranks[..., 0], ranks[..., 1], axis=1).statistic
+    return float(stats.spearmanr(pairs).statistic), *interval(rhos), len(pairs)
 
 
-def _spearman(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Spearman's rho of each column of two (models, draws) arrays; ties get their mean rank."""
-    a, b = (pd.DataFrame(x).rank().to_numpy() - (len(x) + 1) / 2 for x in (one, other))
-    size = np.sqrt((a**2).sum(0) * (b**2).sum(0))
-    return np.divide((a * b).sum(0), size, out=np.full(a.shape[1], np.nan), where=size > 0)
+def variance_shares(measured: Measured) -> pd.DataFrame:
+    """An analysis of variance: what each stage and each pair of stages explains.
+
+    The grid is balanced (every option meets every other equally often), so the sum of squares of
+    the 24 accuracies splits without ambiguity into the four stages, their six interactions two by
+    two, and a rest.
+
+    Returns:
+        Columns term ("feature", "transformation x feature", ...), degrees (of freedom),
+        share_percent (sums to 100), low_95 and high_95 (bootstrap), noise_percent: the share that
+        noise alone would be expected to give the term. A share no larger than that is nothing.
+        No rows unless all 24 models have a result and they differ: with a gap, the parts overlap
+        and no single split exists.
+    """
+    columns = ["term", "degrees", "share_percent", "low_95", "high_95", "noise_percent"]
+    names = list(published.model_names())
+    if len(measured.means) < len(names) or measured.means.nunique() == 1:
+        return pd.DataFrame(columns=columns)
+    means = measured.means[names].to_numpy(float).reshape(*_SHAPE, 1)
+    squares = _sums_of_squares(means)
+    drawn = _sums_of_squares(measured.draws.loc[names].to_numpy().reshape(*_SHAPE, -1))
+    total, totals = sum(squares.values()).item(), sum(drawn.values())
+    noise = float(measured.draws.var(axis=1, ddof=0).mean())
+    rows, left = [], len(names) - 1
+    for axes, square in squares.items():
+        degrees = int(np.prod([_SHAPE[axis] - 1 for axis in axes])) if axes else left
+        left -= degrees
+        part = np.divide(drawn[axes], totals, out=np.zeros_like(totals), where=totals > 0)
+        term = " x ".join(published.STAGES[axis] for axis in axes) or REST
+        bounds = interval(100 * part)
+        rows.append(
+            [term, degrees, 100 * square.item() / total, *bounds, 100 * degrees * noise / total]
+        )
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _pairs(
+    names: pd.Index, stage: str, option: str, over: str, where: Mapping[str, str] | None = None
+) -> dict[str, tuple[str, str]]:
+    """Pairs of models that differ in one stage alone, by their name with "?" for that stage."""
+    if stage not in published.STAGES:
+        raise OcrkitError(f"no stage is called {stage!r}: use one of {', '.join(published.STAGES)}")
+    pairs = {}
+    for name in names:
+        parts = dict(zip(published.STAGES, name.split("-"), strict=True))
+        wanted = all(parts[other] == kept for other, kept in (where or {}).items())
+        rival = "-".join((parts | {stage: over}).values())
+        if parts[stage] == option and rival in names and wanted:
+            pairs["-".join((parts | {stage: "?"}).values())] = (name, rival)
+    return pairs
+
+
+def _sums_of_squares(grid: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
+    """Sums of squares by term for accuracies of shape (2, 3, 2, 2, draws); () is the rest."""
+    centred = grid - grid.mean(axis=_AXES, keepdims=True)
+    effects: dict[tuple[int, ...], np.ndarray] = {}
+    squares: dict[tuple[int, ...], np.ndarray] = {}
+    for size in (1, 2):
+        for axes in combinations(_AXES, size):
+            others = tuple(axis for axis in _AXES if axis not in axes)
+            effect = centred.mean(axis=others, keepdims=True)
+            # What a pair does together is what its two stages do not do alone.
+            effects[axes] = effect - sum(effects[(axis,)] for axis in axes if size > 1)
+            repeats = int(np.prod([_SHAPE[axis] for axis in others]))
+            squares[axes] = repeats * (effects[axes] ** 2).sum(axis=_AXES)
+    rest = (centred**2).sum(axis=_AXES) - sum(squares.values())
+    return squares | {(): rest.clip(0)}
 
 
 def _runs(rows: pd.DataFrame) -> dict[str, tuple[list[float], int | None]]:

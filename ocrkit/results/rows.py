@@ -1,11 +1,15 @@
 """From result rows (one a run) to one row a model, with what is missing said in words."""
 
-from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from ocrkit import published
 from ocrkit.errors import OcrkitError
+from ocrkit.experiments.results import assemble, read_results
+from ocrkit.resources import resource
+
+Results = tuple[pd.DataFrame, pd.DataFrame]
 
 # Result rows count parameters one by one and name the batched latency; a report compares them
 # with the paper's columns, so it takes the paper's names and units.
@@ -20,6 +24,21 @@ _WORDS = [
     *("dataset", "device", "precision", "versions", "finished"),
 ]
 _COLUMNS = ["accuracy_percent", "accuracy_plus_minus", "time_ms", "params_millions"]
+
+
+def reference_results(preset: str) -> Results | None:
+    """The rows and curves of a preset's committed reference run, or None where there is none."""
+    try:
+        return read_results(resource("results", preset))
+    except OcrkitError:
+        return None
+
+
+def your_results(folder: str | Path) -> Results | None:
+    """The rows and curves of a run's folder, or None where no run has ended."""
+    if (Path(folder) / "rows").is_dir():
+        assemble(folder)
+    return read_results(folder)
 
 
 def by_model(rows: pd.DataFrame | None) -> pd.DataFrame:
@@ -65,45 +84,6 @@ def ended_well(rows: pd.DataFrame) -> pd.Series:
         return pd.Series(False, rows.index)
     measured = rows["accuracy"].notna()
     return measured & (rows["status"] == "ok") if "status" in rows else measured
-
-
-def coverage(rows: pd.DataFrame | None, who: str) -> str:
-    """One sentence on how much of the grid of 24 the rows cover.
-
-    Args:
-        who: whose rows they are, as the sentence's subject, such as "The reference run".
-    """
-    merged = by_model(rows)
-    if merged.empty:
-        return f"{who}: no results yet."
-    names = published.model_names()
-    done = merged.loc[merged["accuracy_percent"].notna(), "model"]
-    failed = merged.loc[merged["accuracy_percent"].isna(), "model"]
-    absent = [name for name in names if name not in set(merged["model"])]
-    parts = [f"{who}: {len(done)} of {len(names)} models have results"]
-    if len(failed):
-        parts.append(f"failed: {_listed(failed)}")
-    if absent:
-        parts.append(f"not run yet: {_listed(absent)}")
-    return "; ".join(parts) + "."
-
-
-def rank_agreement(one: pd.DataFrame | None, other: pd.DataFrame | None) -> tuple[float, int]:
-    """Spearman's rank correlation of two sources' accuracies, and the number of shared models.
-
-    NaN when fewer than three models are shared or one side is constant.
-    """
-    left = by_model(one).set_index("model")["accuracy_percent"]
-    right = by_model(other).set_index("model")["accuracy_percent"]
-    pairs = pd.concat([left, right], axis=1, keys=["one", "other"]).astype(float).dropna()
-    ranks = pairs.rank()
-    if len(pairs) < 3 or (ranks.nunique() == 1).any():
-        return float("nan"), len(pairs)
-    return float(ranks["one"].corr(ranks["other"])), len(pairs)
-
-
-def _listed(names: Sequence[str], most: int = 6) -> str:
-    return ", ".join(names) if len(names) <= most else f"{len(names)} models"
 
 
 def _check(rows: pd.DataFrame) -> None:

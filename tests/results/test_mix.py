@@ -1,16 +1,11 @@
 """The test mix: its parts told apart, and whether TPS's gain comes from the stretched ones."""
 
-from itertools import pairwise
-
-import numpy as np
 import pandas as pd
 import pytest
 
 from ocrkit.experiments.scoring import paper_weighted
-from ocrkit.report import figures
-from ocrkit.report.judging import DIFFERS, NOT_SETTLED, REPRODUCED
-from ocrkit.report.mix import PARTS, has_mix, judge_mix, mix_gains, mix_table
-from ocrkit.report.page import write_report
+from ocrkit.results.claims import DIFFERS, NOT_SETTLED, REPRODUCED
+from ocrkit.results.mix import PARTS, has_mix, judge_mix, mix_gains, mix_table
 
 MODELS = [f"{t}-VGG-BiLSTM-{p}" for t in ("None", "TPS") for p in ("CTC", "Attn")]
 
@@ -56,25 +51,14 @@ def test_gains_by_part():
     ("word_gain", "verdict"), [(30, REPRODUCED), (-20, DIFFERS), (2, NOT_SETTLED)]
 )
 def test_the_verdict_follows_from_the_rows(word_gain, verdict):
-    said, told = judge_mix(mix_gains(rows(word_gain)))
-    assert said == verdict
-    assert f"{word_gain:+.1f}" in told
-    assert "over 2 pairs" in told
+    found = judge_mix(mix_gains(rows(word_gain)))
+    assert found.verdict == verdict
+    assert found.value == pytest.approx((word_gain - 2) * 90_000 / 92_700)
+    assert found.low < found.value < found.high
+    assert found.counted == 2
 
 
 def test_rows_without_the_sets():
     assert not has_mix(None)
     assert not has_mix(rows(1).drop(columns="accuracy_word"))
     assert has_mix(rows(1))
-
-
-def test_the_figure_and_the_page(tmp_path):
-    drawing = figures.tps_on_the_mix(rows(30))
-    (axes,) = drawing.axes
-    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
-    assert all(a.x1 <= b.x0 for a, b in pairwise(boxes))
-    page = write_report(tmp_path, yours=rows(30)).read_text(encoding="utf-8")
-    assert "The test mix" in page
-    assert (tmp_path / "figures" / "tps_on_the_mix.png").exists()
-    told = np.genfromtxt(tmp_path / "tables" / "mix_yours.csv", delimiter=",", skip_header=1)
-    assert told.shape == (4, 8)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ocrkit import published
 from ocrkit.errors import OcrkitError
-from ocrkit.report import tables
+from ocrkit.results import tables
 
 # Few distinct values, so that ties are common.
 points = st.lists(
@@ -58,7 +58,7 @@ def test_the_remarks_say_where_the_printed_tables_differ():
 
 def test_frontiers_of_our_runs_stand_below_the_papers(make_rows):
     rows = make_rows(failed=("TPS-VGG-BiLSTM-Attn",))
-    table = tables.frontiers("parameters", None, None, rows)
+    table = tables.frontiers("parameters", None, rows)
     assert table["source"].unique().tolist() == ["paper", "yours"]
     mine = table[table["source"] == "yours"]
     # Without the best model the next one on its left ends the frontier.
@@ -84,7 +84,7 @@ def test_the_papers_columns_are_the_printed_values(make, number):
 
 def test_our_columns_belong_to_the_same_models(make_rows):
     lost = "TPS-VGG-BiLSTM-CTC"
-    table = tables.table1(None, make_rows(shift=1), make_rows(failed=(lost,))).set_index("model")
+    table = tables.table1(make_rows(shift=1), make_rows(failed=(lost,))).set_index("model")
     paper = published.figures().set_index("model")
     for model in table.index:
         assert table.loc[model, "reference_accuracy_percent"] == pytest.approx(
@@ -98,7 +98,7 @@ def test_our_columns_belong_to_the_same_models(make_rows):
 
 def test_all_models_has_24_rows_and_says_why_one_is_missing(make_rows):
     lost = "None-VGG-None-CTC"
-    table = tables.all_models(None, None, make_rows(failed=(lost,)))
+    table = tables.all_models(None, make_rows(failed=(lost,)))
     assert len(table) == 24
     assert table["paper_accuracy_percent"].is_monotonic_decreasing
     notes = table.set_index("model")["note"]
@@ -109,7 +109,7 @@ def test_all_models_has_24_rows_and_says_why_one_is_missing(make_rows):
 
 def test_notes_of_both_runs_stand_side_by_side(make_rows):
     lost = "None-VGG-None-CTC"
-    table = tables.all_models(None, make_rows(failed=(lost,)), make_rows(failed=(lost,)))
+    table = tables.all_models(make_rows(failed=(lost,)), make_rows(failed=(lost,)))
     note = table.set_index("model").loc[lost, "note"]
     assert note.startswith("reference: failed: ")
     assert "; yours: failed: " in note
@@ -129,7 +129,11 @@ def test_kinds_table_sorts_by_accuracy_and_keeps_the_kinds_apart(make_rows):
     assert table["accuracy_blur"].iloc[0] == pytest.approx(88.24 + 5 - 30)
 
 
-@pytest.mark.parametrize("make", [tables.kinds_table, tables.errors_table, tables.costs_table])
+def scores(rows):
+    return tables.measures(rows, ["accuracy_percent", "cer", "train_seconds"])
+
+
+@pytest.mark.parametrize("make", [tables.kinds_table, scores])
 def test_tables_of_no_run_are_empty_and_of_odd_rows_have_gaps(make, make_rows):
     assert make(None).empty
     bare = make_rows()[["model", "seed", "status", "accuracy"]]

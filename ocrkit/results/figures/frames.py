@@ -10,7 +10,7 @@ from PIL import Image
 from ocrkit.data.cache import resize
 from ocrkit.labels import frames_needed
 from ocrkit.models.features import frames
-from ocrkit.report.figures import style
+from ocrkit.results.figures import style
 
 
 def frame_budgets(

@@ -1,5 +1,6 @@
 """From runs to models: means, intervals, notes, and what is missing."""
 
+import json
 import math
 
 import pandas as pd
@@ -7,7 +8,7 @@ import pytest
 
 from ocrkit import published
 from ocrkit.errors import OcrkitError
-from ocrkit.report.rows import by_model, coverage, rank_agreement
+from ocrkit.results.rows import by_model, your_results
 
 FIRST, SECOND = published.model_names()[:2]
 
@@ -69,7 +70,6 @@ def test_a_grid_of_which_every_run_failed(make_rows):
     rows = make_rows(failed=published.model_names())
     assert "accuracy" not in rows
     assert by_model(rows)["accuracy_percent"].isna().all()
-    assert "0 of 24" in coverage(rows, "It")
 
 
 def test_rows_read_from_a_csv_give_the_same(make_rows, tmp_path):
@@ -99,20 +99,16 @@ def test_mixed_presets_are_refused(make_rows):
         by_model(pd.concat([make_rows(), make_rows(preset="smoke")]))
 
 
-def test_coverage_names_what_failed_and_what_is_missing(make_rows):
-    said = coverage(make_rows(missing=(FIRST,), failed=(SECOND,)), "Your run")
-    assert said == (
-        f"Your run: 22 of 24 models have results; failed: {SECOND}; not run yet: {FIRST}."
-    )
-    assert coverage(None, "Your run") == "Your run: no results yet."
-
-
-def test_rank_agreement(make_rows):
-    paper = published.figures()
-    rho, shared = rank_agreement(paper, make_rows(missing=(FIRST,)))
-    assert (rho, shared) == (pytest.approx(1.0), 23)
-    upside_down = paper.assign(accuracy_percent=100 - paper["accuracy_percent"])
-    assert rank_agreement(paper, upside_down)[0] == pytest.approx(-1.0)
-    assert math.isnan(rank_agreement(paper, paper.head(2))[0])
-    assert math.isnan(rank_agreement(paper, paper.assign(accuracy_percent=50.0))[0])
-    assert rank_agreement(paper, None)[1] == 0
+def test_a_results_folder_is_read_from_its_rows_or_from_its_table(make_rows, tmp_path):
+    assert your_results(tmp_path) is None
+    make_rows().to_csv(tmp_path / "runs.csv", index=False)
+    pd.DataFrame({"model": [FIRST], "step": [1]}).to_csv(tmp_path / "curves.csv", index=False)
+    rows, curves = your_results(tmp_path)
+    assert len(rows) == 24
+    assert curves["model"].tolist() == [FIRST]
+    (tmp_path / "rows").mkdir()
+    row = {"model": SECOND, "seed": 3, "status": "ok", "history": [{"step": 7}]}
+    (tmp_path / "rows" / "one.json").write_text(json.dumps(row))
+    rows, curves = your_results(tmp_path)
+    assert rows["model"].tolist() == [SECOND]
+    assert curves["step"].tolist() == [7]

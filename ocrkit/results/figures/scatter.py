@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ocrkit.report.figures import style
-from ocrkit.report.figures.labels import place_labels
-from ocrkit.report.rows import by_model
-from ocrkit.report.tables import cost_column, frontier, sources
+from ocrkit.results.figures import style
+from ocrkit.results.figures.labels import place_labels
+from ocrkit.results.rows import by_model
+from ocrkit.results.tables import cost_column, frontier, sources
 
 _PAPER_TIME = (
     "time per image (ms, log scale)\nbatch 192, wall clock, unsynchronised: rank order at best"
@@ -23,10 +23,7 @@ _PARAMETERS = "parameters (millions, log scale)"
 
 
 def accuracy_against(
-    cost: str,
-    paper: pd.DataFrame | None = None,
-    reference: pd.DataFrame | None = None,
-    yours: pd.DataFrame | None = None,
+    cost: str, reference: pd.DataFrame | None = None, yours: pd.DataFrame | None = None
 ) -> Figure:
     """The paper's Figure 4 (cost "time") or 5 ("parameters") beside the same figure of our runs.
 
@@ -35,14 +32,13 @@ def accuracy_against(
 
     Args:
         cost: "time" or "parameters".
-        paper: `published.figures()` or None for it.
         reference, yours: result rows, or None.
 
     Raises:
         OcrkitError: the cost has another name.
     """
     column = cost_column(cost)
-    raw = sources(paper, reference, yours)
+    raw = sources(reference, yours)
     merged = {source: by_model(rows) for source, rows in raw.items()}
     shown = {
         source: rows.dropna(subset=[column, "accuracy_percent"]) for source, rows in merged.items()

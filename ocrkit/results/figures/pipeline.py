@@ -8,7 +8,7 @@ from PIL import Image
 
 from ocrkit import published
 from ocrkit.errors import OcrkitError
-from ocrkit.report.figures import style
+from ocrkit.results.figures import style
 
 # What each stage is called, and what it is for.
 _HEADS = {

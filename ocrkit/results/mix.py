@@ -10,9 +10,9 @@ import pandas as pd
 
 from ocrkit.experiments.presets import KINDS, get_preset
 from ocrkit.experiments.scoring import PAPER_IMAGES, paper_weighted
-from ocrkit.report.judging import DIFFERS, NOT_SETTLED, REPRODUCED
-from ocrkit.report.rows import by_model, ended_well
-from ocrkit.report.statistics import Gains, interval, measure, stage_contrast
+from ocrkit.results.claims import Finding, settled
+from ocrkit.results.rows import by_model, ended_well
+from ocrkit.results.statistics import Gains, interval, measure, stage_contrast
 
 # What is read, and the column of its accuracy. Those after "syllable" are for comparison.
 PARTS = {
@@ -22,7 +22,6 @@ PARTS = {
     "word, own shape": "accuracy_word_padded",
     "syllable, own shape": "accuracy_syllable_padded",
 }
-CLAIM = "TPS's gain comes from single words and syllables stretched to full width."
 
 
 def has_mix(rows: pd.DataFrame | None) -> bool:
@@ -60,24 +59,15 @@ def mix_gains(rows: pd.DataFrame) -> dict[str, Gains]:
     return gains | {"mix": _weighted(gains)}
 
 
-def judge_mix(gains: Mapping[str, Gains]) -> tuple[str, str]:
-    """The verdict on `CLAIM`, and the numbers it follows from.
+def judge_mix(gains: Mapping[str, Gains]) -> Finding:
+    """Does TPS's gain come from single words and syllables stretched to full width?
 
-    Reproduced where TPS's mean gain over the paper-weighted mix is surely larger than over the
-    sentences alone; differs where it is surely smaller; else not settled.
+    The value is TPS's mean gain over the paper-weighted mix less that over the sentences alone,
+    in points: reproduced where it is surely above zero, differs where surely below.
     """
     whole, sentences = gains["mix"], gains["sentence"]
-    more = whole.mean - sentences.mean
     low, high = interval(whole.draws.mean() - sentences.draws.mean())
-    told = "; ".join(
-        f"{part}: {gain.mean:+.1f} ({gain.low:+.1f} to {gain.high:+.1f})"
-        for part, gain in gains.items()
-    )
-    told = (
-        f"TPS's mean gain in points over {len(whole.table)} pairs of models, {told}. Over the mix"
-        f" it is {more:+.1f} points ({low:+.1f} to {high:+.1f}) beside that over sentences."
-    )
-    return REPRODUCED if low > 0 else DIFFERS if high < 0 else NOT_SETTLED, told
+    return Finding(settled(low, high), whole.mean - sentences.mean, low, high, len(whole.table))
 
 
 def _with_accuracy(rows: pd.DataFrame, part: str) -> pd.DataFrame:

@@ -15,10 +15,11 @@ from PIL import Image
 
 from ocrkit import published
 from ocrkit.errors import OcrkitError
-from ocrkit.report import figures, tables
-from ocrkit.report.figures import style
-from ocrkit.report.figures.frames import frame_budgets
-from ocrkit.report.figures.labels import place_labels
+from ocrkit.results import figures, tables
+from ocrkit.results.figures import style
+from ocrkit.results.figures.frames import frame_budgets
+from ocrkit.results.figures.labels import place_labels
+from ocrkit.results.rows import by_model
 
 
 @pytest.fixture(autouse=True)
@@ -47,11 +48,11 @@ def overlaps(figure, texts):
 def test_frontier_names_do_not_overlap_and_stay_inside(cost, make_rows):
     reference = make_rows(seeds=(1, 2))
     yours = make_rows(missing=("TPS-VGG-None-CTC",), failed=("TPS-VGG-BiLSTM-CTC",))
-    figure = figures.accuracy_against(cost, None, reference, yours)
+    figure = figures.accuracy_against(cost, reference, yours)
     assert len(figure.axes) == 3
     for axes, rows in zip(figure.axes, (published.figures(), reference, yours), strict=True):
         names = names_of(axes)
-        merged = tables.by_model(rows)
+        merged = by_model(rows)
         assert {n.get_text() for n in names} == set(tables.frontier(merged, cost)["model"])
         assert overlaps(figure, names) == []
         frame = axes.get_window_extent()
@@ -63,7 +64,7 @@ def test_frontier_names_do_not_overlap_and_stay_inside(cost, make_rows):
 
 
 def test_the_papers_time_axis_carries_its_footnote(make_rows):
-    figure = figures.accuracy_against("time", None, None, make_rows())
+    figure = figures.accuracy_against("time", None, make_rows())
     paper, yours = (axes.get_xlabel() for axes in figure.axes)
     assert "batch 192" in paper
     assert "rank order at best" in paper
@@ -73,10 +74,10 @@ def test_the_papers_time_axis_carries_its_footnote(make_rows):
 def test_only_sources_with_results_get_a_panel(make_rows):
     assert len(figures.accuracy_against("time").axes) == 1
     failed = make_rows(failed=published.model_names())
-    assert len(figures.accuracy_against("time", None, failed, make_rows()).axes) == 2
+    assert len(figures.accuracy_against("time", failed, make_rows()).axes) == 2
     no_latency = make_rows().drop(columns="latency_n_ms_median")
-    assert len(figures.accuracy_against("time", None, None, no_latency).axes) == 1
-    assert len(figures.accuracy_against("parameters", None, None, no_latency).axes) == 2
+    assert len(figures.accuracy_against("time", None, no_latency).axes) == 1
+    assert len(figures.accuracy_against("parameters", None, no_latency).axes) == 2
 
 
 @settings(max_examples=15, deadline=None)
@@ -94,7 +95,7 @@ def test_names_of_any_seven_points_do_not_overlap(points):
 
 def test_stage_averages_are_the_means_of_the_rows(make_rows):
     yours = make_rows(missing=[n for n in published.model_names() if "RCNN" in n])
-    figure = figures.stage_averages(None, None, yours)
+    figure = figures.stage_averages(None, yours)
     assert len(figure.axes) == 8
     written = [text.get_text() for text in figure.axes[0].texts]
     paper = published.figures().groupby("transformation")["accuracy_percent"].mean()
@@ -120,21 +121,6 @@ def test_learning_curves_say_which_model_has_none(make_curves):
     assert len(figures.learning_curves(None).axes) == 24
 
 
-def test_the_heat_map_writes_every_number_and_a_dash_for_none(make_rows):
-    rows = make_rows(failed=("None-VGG-None-CTC",))
-    axes = figures.kinds_heatmap(rows).axes[0]
-    written = [text.get_text() for text in axes.texts]
-    assert len(written) == 24 * 5
-    assert written.count("–") == 5
-    assert written[0] == f"{88.24 + 5 + 1:.1f}"
-    assert figures.kinds_heatmap(None).axes[0].texts[0].get_text() == "no results yet"
-
-
-def test_headings_of_the_heat_map_do_not_overlap(make_rows):
-    figure = figures.kinds_heatmap(make_rows())
-    assert overlaps(figure, figure.axes[0].get_xticklabels()) == []
-
-
 def test_five_kinds_draws_a_row_a_kind_in_the_papers_order():
     image = Image.new("RGB", (300, 64), "white")
     figure = figures.five_kinds({"blur": image.convert("L"), "basic": [image, image]})
@@ -153,7 +139,7 @@ def test_five_kinds_refuses_what_it_cannot_draw(samples, said):
 
 def test_drawing_changes_no_default(make_rows):
     before = dict(matplotlib.rcParams)
-    figures.kinds_heatmap(make_rows())
+    figures.stage_averages(make_rows())
     assert dict(matplotlib.rcParams) == before
     assert figures.korean_font() == "NanumGothic"
 
@@ -162,7 +148,7 @@ def test_the_same_figure_is_saved_as_the_same_bytes(tmp_path, make_rows):
     rows = make_rows()
     digests = set()
     for name in ("a.png", "b.png"):
-        path = figures.save_figure(figures.kinds_heatmap(rows), tmp_path / name)
+        path = figures.save_figure(figures.stage_averages(rows), tmp_path / name)
         digests.add(hashlib.sha256(path.read_bytes()).hexdigest())
     assert len(digests) == 1
     with Image.open(tmp_path / "a.png") as image:
@@ -179,7 +165,7 @@ def test_a_frame_of_one_model_is_enough(make_rows):
     one = make_rows().head(1)
     assert isinstance(one, pd.DataFrame)
     for cost in ("time", "parameters"):
-        figure = figures.accuracy_against(cost, None, None, one)
+        figure = figures.accuracy_against(cost, None, one)
         assert len(names_of(figure.axes[1])) == 1
 
 
@@ -196,22 +182,6 @@ def test_four_stages_takes_an_image_and_refuses_an_unknown_name():
     assert "가나" in {text.get_text() for text in figure.axes[0].texts}
     with pytest.raises(OcrkitError, match="ocrkit models"):
         figures.four_stages("TPS-VGG")
-
-
-def test_variance_by_stage_draws_the_sources_with_all_24(make_rows):
-    missing = make_rows(missing=("None-VGG-None-CTC",))
-    figure = figures.variance_by_stage(None, make_rows(seeds=(1, 2)), missing)
-    assert [axes.get_title() for axes in figure.axes] == ["The paper", "The reference run"]
-    for axes in figure.axes:
-        widths = [bar.get_width() for bar in axes.patches]
-        assert len(widths) == 11
-        assert sum(widths) == pytest.approx(100)
-        assert overlaps(figure, axes.texts) == []
-    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels[0] == "transformation"
-    assert figure.axes[0].texts[0].get_text() == "75.1"
-    none = figures.variance_by_stage(published.figures().head(3))
-    assert "all 24" in none.axes[0].texts[0].get_text()
 
 
 def test_frame_budgets_say_what_fits_and_draw_every_border():

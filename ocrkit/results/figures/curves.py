@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ocrkit import published
-from ocrkit.report.figures import style
+from ocrkit.results.figures import style
 
 _ROWS, _COLUMNS = 4, 6
 _SEED_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))

@@ -1,35 +1,18 @@
 """Tables 1 and 2, the true frontiers, and the whole grid: the paper's, the reference's, yours.
 
-Every table is a frame of numbers; `ocrkit.report.text` turns it into words for a terminal,
-Markdown or HTML. `paper=None` means the published record; `reference` and `yours` are result rows
-(`runs.csv`), or None when there is no such run: their columns are then empty (NaN).
+Every table is a frame of numbers; `ocrkit.results.show` writes it for a terminal or a page.
+`reference` and `yours` are result rows (`runs.csv`), or None when there is no such run: their
+columns are then empty (NaN).
 """
 
 import pandas as pd
 
 from ocrkit import published
 from ocrkit.errors import OcrkitError
-from ocrkit.report.rows import by_model
-from ocrkit.report.text import to_html, to_markdown, to_rich
-
-__all__ = [
-    "COSTS",
-    "KINDS",
-    "all_models",
-    "costs_table",
-    "errors_table",
-    "frontier",
-    "frontiers",
-    "kinds_table",
-    "table1",
-    "table2",
-    "to_html",
-    "to_markdown",
-    "to_rich",
-]
+from ocrkit.experiments.presets import KINDS
+from ocrkit.results.rows import by_model
 
 COSTS = {"time": "time_ms", "parameters": "params_millions"}
-KINDS = ("basic", "background", "skew", "distortion", "blur")
 _TABLE_OF_COST = {"time_ms": 1, "params_millions": 2}
 _SCORES = ["accuracy_percent", "accuracy_plus_minus", "time_ms", "params_millions"]
 
@@ -54,37 +37,29 @@ def frontier(rows: pd.DataFrame, cost: str, value: str = "accuracy_percent") -> 
 
 
 def table1(
-    paper: pd.DataFrame | None = None,
-    reference: pd.DataFrame | None = None,
-    yours: pd.DataFrame | None = None,
+    reference: pd.DataFrame | None = None, yours: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Table 1 (accuracy against time): the five printed rows, and the same models run here.
 
     Args:
-        paper: `published.tables()` or None for it.
         reference, yours: result rows, or None.
 
     Returns:
         Columns rank, model, then accuracy_percent, time_ms and params_millions with the prefix
         paper_, reference_ and yours_; ours also accuracy_plus_minus (see `rows.by_model`).
     """
-    return _printed_table(1, paper, reference, yours)
+    return _printed_table(1, reference, yours)
 
 
 def table2(
-    paper: pd.DataFrame | None = None,
-    reference: pd.DataFrame | None = None,
-    yours: pd.DataFrame | None = None,
+    reference: pd.DataFrame | None = None, yours: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Table 2 (accuracy against parameters): arguments and columns as `table1`."""
-    return _printed_table(2, paper, reference, yours)
+    return _printed_table(2, reference, yours)
 
 
 def frontiers(
-    cost: str,
-    paper: pd.DataFrame | None = None,
-    reference: pd.DataFrame | None = None,
-    yours: pd.DataFrame | None = None,
+    cost: str, reference: pd.DataFrame | None = None, yours: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """The true frontiers of the paper's 24 models, the reference run's and yours.
 
@@ -93,7 +68,6 @@ def frontiers(
 
     Args:
         cost: "time" or "parameters".
-        paper: `published.figures()` or None for it.
         reference, yours: result rows, or None.
 
     Returns:
@@ -105,7 +79,7 @@ def frontiers(
     """
     column = cost_column(cost)
     parts = []
-    for source, rows in sources(paper, reference, yours).items():
+    for source, rows in sources(reference, yours).items():
         merged = by_model(rows)
         part = frontier(merged, column).assign(on_frontier=True, remark="")
         if source == "paper":
@@ -116,9 +90,7 @@ def frontiers(
 
 
 def all_models(
-    paper: pd.DataFrame | None = None,
-    reference: pd.DataFrame | None = None,
-    yours: pd.DataFrame | None = None,
+    reference: pd.DataFrame | None = None, yours: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """The 24 models, the paper's most accurate first, with three columns of accuracy.
 
@@ -128,7 +100,7 @@ def all_models(
     """
     grid = pd.DataFrame({"model": published.model_names()})
     notes = pd.Series("", grid["model"])
-    for source, rows in sources(paper, reference, yours).items():
+    for source, rows in sources(reference, yours).items():
         merged = by_model(rows).set_index("model")
         kept = merged[["accuracy_percent", "accuracy_plus_minus"]]
         grid = grid.join(kept.add_prefix(f"{source}_"), on="model")
@@ -148,29 +120,19 @@ def kinds_table(rows: pd.DataFrame | None) -> pd.DataFrame:
         with words seen in training).
     """
     kinds = [f"accuracy_{kind}" for kind in KINDS]
-    table = _measured(rows, [*kinds, "accuracy_five", "accuracy_percent", "accuracy_seen"])
+    table = measures(rows, [*kinds, "accuracy_five", "accuracy_percent", "accuracy_seen"])
     return table.rename(columns={"accuracy_percent": "accuracy_basic_skew"})
 
 
-def errors_table(rows: pd.DataFrame | None) -> pd.DataFrame:
-    """Finer scores than exact match: CER, jamo error and both norm_EDs, never mixed.
+def measures(rows: pd.DataFrame | None, columns: list[str]) -> pd.DataFrame:
+    """Columns of `rows.by_model` (NaN where a run has none), the most accurate model first.
 
-    norm_ed_icdar is the mean of 1 - ED / longer length (higher is better); norm_ed_fork_sum is
-    the Korean fork's sum of ED / label length, never divided (lower is better).
+    Args:
+        columns: "accuracy_percent" among them.
     """
-    return _measured(
-        rows,
-        ["accuracy_percent", "cer", "jamo_error", "norm_ed_icdar", "norm_ed_fork_sum"],
-    )
-
-
-def costs_table(rows: pd.DataFrame | None) -> pd.DataFrame:
-    """What a model costs: training seconds, latency in ms, parameters and where they sit."""
-    latency = ["latency_1_ms_median", "latency_1_ms_p95", "time_ms", "latency_n_ms_p95"]
-    stages = [f"params_{stage}" for stage in published.STAGES]
-    columns = ["accuracy_percent", "train_seconds", "cpu_seconds", *latency]
-    table = _measured(rows, [*columns, "params_millions", *stages])
-    return table.rename(columns={"time_ms": "latency_n_ms_median"})
+    merged = by_model(rows).reindex(columns=["model", *columns])
+    merged[columns] = merged[columns].astype(float)
+    return merged.sort_values("accuracy_percent", ascending=False, ignore_index=True)
 
 
 def cost_column(cost: str) -> str:
@@ -185,20 +147,16 @@ def cost_column(cost: str) -> str:
 
 
 def sources(
-    paper: pd.DataFrame | None, reference: pd.DataFrame | None, yours: pd.DataFrame | None
+    reference: pd.DataFrame | None, yours: pd.DataFrame | None
 ) -> dict[str, pd.DataFrame | None]:
-    """The three sources by name; the paper's 24 rows when `paper` is None."""
-    paper = published.figures() if paper is None else paper
-    return {"paper": paper, "reference": reference, "yours": yours}
+    """The three sources by name: the paper's 24 rows and result rows."""
+    return {"paper": published.figures(), "reference": reference, "yours": yours}
 
 
 def _printed_table(
-    number: int,
-    paper: pd.DataFrame | None,
-    reference: pd.DataFrame | None,
-    yours: pd.DataFrame | None,
+    number: int, reference: pd.DataFrame | None, yours: pd.DataFrame | None
 ) -> pd.DataFrame:
-    printed = published.tables() if paper is None else paper
+    printed = published.tables()
     printed = printed[printed["table"] == number].reset_index(drop=True)
     shown = ["accuracy_percent", "time_ms", "params_millions"]
     table = printed[["rank", "model"]].join(printed[shown].add_prefix("paper_"))
@@ -233,9 +191,3 @@ def _beside_the_printed(part: pd.DataFrame, merged: pd.DataFrame, column: str) -
             f"printed as {rank}, but not on the frontier: {rival} is {cheaper} and more accurate"
         )
     return pd.concat([part, extra.assign(on_frontier=False, remark=remarks)])
-
-
-def _measured(rows: pd.DataFrame | None, columns: list[str]) -> pd.DataFrame:
-    merged = by_model(rows).reindex(columns=["model", *columns])
-    merged[columns] = merged[columns].astype(float)
-    return merged.sort_values("accuracy_percent", ascending=False, ignore_index=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ocrkit import report
 from ocrkit.models import MODEL_NAMES
-from ocrkit.report import build
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def promoted(tmp_path, monkeypatch):
     drawn = tmp_path / "drawn"
     (drawn / "figures").mkdir(parents=True)
     (drawn / "figures" / "one.png").write_bytes(b"a picture")
-    monkeypatch.setattr(build, "build_report", lambda *a, **k: drawn / "report.html")
+    monkeypatch.setattr(report, "write_report", lambda *a: drawn / "report.html")
 
     def run(models, seed: int, accuracy: float, dataset: str = "d1"):
         source = tmp_path / f"run-{seed}-{accuracy}-{dataset}"
@@ -28,7 +28,7 @@ def promoted(tmp_path, monkeypatch):
             row = {"model": model, "seed": seed, "status": "ok", "accuracy": accuracy}
             row["history"] = [{"step": 10, "valid_accuracy": accuracy}]
             (source / "rows" / f"{model}-s{seed}.json").write_text(json.dumps(row))
-        build.promote_run("mini", source)
+        report.promote_run("mini", source)
         kept = Path("data/results/mini")
         return (
             pd.read_csv(kept / name, keep_default_na=False) for name in ("runs.csv", "curves.csv")

@@ -5,9 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ocrkit import published
-from ocrkit.report.figures import style
-from ocrkit.report.rows import by_model
-from ocrkit.report.tables import sources
+from ocrkit.results.figures import style
+from ocrkit.results.rows import by_model
+from ocrkit.results.tables import sources
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73")
 _TITLES = {
@@ -19,19 +19,16 @@ _TITLES = {
 
 
 def stage_averages(
-    paper: pd.DataFrame | None = None,
-    reference: pd.DataFrame | None = None,
-    yours: pd.DataFrame | None = None,
+    reference: pd.DataFrame | None = None, yours: pd.DataFrame | None = None
 ) -> Figure:
     """Mean accuracy of the models that share an option, for each option of the four stages.
 
     Small dots are the models, the bar their mean. A model without a result counts in no mean.
 
     Args:
-        paper: `published.figures()` or None for it.
         reference, yours: result rows, or None.
     """
-    merged = {s: by_model(rows) for s, rows in sources(paper, reference, yours).items()}
+    merged = {s: by_model(rows) for s, rows in sources(reference, yours).items()}
     shown = {s: rows.dropna(subset="accuracy_percent") for s, rows in merged.items()}
     shown = {s: rows for s, rows in shown.items() if len(rows)}
     with style.look():

@@ -1,0 +1,411 @@
+"""The paper's claims as predicates: each takes rows and returns a verdict with its numbers.
+
+A difference counts only when its interval leaves zero out; one that does not is open, and a claim
+that rests on open differences is "not settled". "Cannot be checked": rows are missing, or what it
+takes was never published. Notebook 70 tells what the verdicts mean.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ocrkit import published
+from ocrkit.experiments.grid import count_parameters
+from ocrkit.results import tables
+from ocrkit.results.rows import by_model
+from ocrkit.results.statistics import (
+    PAPER_MIX,
+    PAPER_SENTENCES,
+    Gains,
+    Measured,
+    interval,
+    measure,
+    normal_interval,
+    stage_contrast,
+)
+
+REPRODUCED, DIFFERS, NOT_SETTLED = "reproduced", "differs", "not settled"
+CANNOT, HOLDS_ONLY_WHEN = "cannot be checked", "holds only when"
+
+# What the paper says, in points, percent and millions; it cuts decimals, it does not round.
+BEST, ENGLISH_BEST = "TPS-VGG-BiLSTM-Attn", "TPS-ResNet-BiLSTM-Attn"
+BEST_ACCURACY = 88.24
+LARGEST_GAIN = 34
+TPS_PARAMETERS = 1.6
+MEAN_PARAMETERS = {"ResNet": 47.7, "VGG": 9.0, "RCNN": 5.3}
+
+
+class Finding(NamedTuple):
+    """What the rows say of one claim.
+
+    Attributes:
+        verdict: reproduced, differs, holds only when ..., not settled or cannot be checked.
+        value, low, high: the number that the verdict rests on and its 95 % interval; NaN: none.
+        counted, expected: of how many pairs or models the rows have results; 0: does not apply.
+        names: the models or pairs that decide, or further numbers.
+    """
+
+    verdict: str
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    counted: int = 0
+    expected: int = 0
+    names: str = ""
+
+    def evidence(self, unit: str) -> str:
+        """The numbers in one line, such as "21.5 points (21.4 to 21.6); 12 of 12"."""
+        decimals = 3 if unit.startswith("M") else 2
+        value, low, high = (f"{round(n, decimals):g}" for n in (self.value, self.low, self.high))
+        number = "" if value == "nan" else f"{value} {unit}"
+        spread = "" if low == "nan" else f" ({low} to {high})"
+        count = f"{self.counted} of {self.expected}" if self.expected else ""
+        return "; ".join(filter(None, [number + spread, count, self.names]))
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the comparison: the paper's rows or ours.
+
+    Attributes:
+        merged: `rows.by_model` of the models that have an accuracy, indexed by model.
+        measured: their accuracies with bootstrap draws.
+        is_paper: whether the rows are the published ones.
+    """
+
+    merged: pd.DataFrame
+    measured: Measured
+    is_paper: bool
+
+
+def judge(rows: pd.DataFrame | None, images: int | None = None) -> dict[str, Finding]:
+    """Every claim of `published.claims`, judged on these rows.
+
+    Args:
+        rows: result rows (`runs.csv`), one or more seeds, or `published.figures()`, or None.
+        images: test images behind each accuracy of the published rows; marks rows as the paper's.
+
+    Raises:
+        OcrkitError: rows that mix presets or name an unknown model.
+    """
+    merged = by_model(rows).dropna(subset="accuracy_percent").set_index("model")
+    side = Side(merged, measure(rows, images), is_paper=images is not None)
+    smoke = rows is not None and "preset" in rows and bool((rows["preset"] == "smoke").any())
+    findings = {}
+    for claim in published.claims().itertuples():
+        if merged.empty:
+            findings[claim.name] = Finding(CANNOT, names="no results")
+        elif smoke and claim.rests_on == "accuracy":
+            # A few training steps: its accuracies say nothing.
+            findings[claim.name] = Finding(CANNOT, names="a smoke run")
+        else:
+            findings[claim.name] = _JUDGES[claim.name](side)
+    return findings
+
+
+def claims_table(rows: pd.DataFrame | None = None, who: str = "yours") -> pd.DataFrame:
+    """Every claim, judged on the paper's 24 rows and on ours.
+
+    Args:
+        rows: result rows (`runs.csv`), or None.
+        who: whose rows they are, "yours" or "reference": the prefix of their columns.
+
+    Returns:
+        Columns claim, source, paper_verdict, paper_evidence, paper_verdict_sentences, then
+        verdict and evidence with the prefix `who`. The paper's accuracies are taken to come from
+        all 92,700 test images that it describes, the kindest reading; paper_verdict_sentences
+        is the verdict were they of the 2,700 sentences alone.
+    """
+    (mix, sentences), ours = _of_paper(), judge(rows)
+    table = published.claims()
+    names, units = table["name"], table["unit"]
+    said = {"paper": mix, who: ours}
+    for source, found in said.items():
+        table[f"{source}_verdict"] = [found[name].verdict for name in names]
+        table[f"{source}_evidence"] = [
+            found[name].evidence(unit) for name, unit in zip(names, units, strict=True)
+        ]
+        if source == "paper":
+            table["paper_verdict_sentences"] = [sentences[name].verdict for name in names]
+    return table.drop(columns=["name", "unit", "rests_on"])
+
+
+@cache  # the published rows do not change
+def _of_paper() -> tuple[dict[str, Finding], ...]:
+    return tuple(judge(published.figures(), images) for images in (PAPER_MIX, PAPER_SENTENCES))
+
+
+Judge = Callable[[Side], Finding]
+
+
+def settled(low: float, high: float) -> str:
+    """The verdict on a difference that should be above zero, from its interval."""
+    return REPRODUCED if low > 0 else DIFFERS if high < 0 else NOT_SETTLED
+
+
+# Gains of one option over another
+
+
+def judge_gains(gains: Gains, expected: int) -> Finding:
+    """The verdict on "this option is better than that": for each pair, and on average.
+
+    Holds only when: surely better in some pairs and surely worse in others, or surely better on
+    average with one option of another stage and surely worse without it. Reproduced: better on
+    average, and surely worse in no pair. Differs: worse on average, and surely better in no pair.
+    Else not settled.
+
+    Args:
+        expected: pairs that a whole grid has.
+    """
+    table = gains.table
+    if table.empty:
+        return Finding(CANNOT, expected=expected)
+    states = set(table["state"])
+    worse = ", ".join(table.index[table["state"] == "fails"])
+    names = f"holds: {(table['state'] == 'holds').sum()}" + (f"; fails: {worse}" if worse else "")
+    verdict = settled(gains.low, gains.high)
+    if condition := _condition(gains):
+        verdict = f"{HOLDS_ONLY_WHEN} {condition}"
+    elif (verdict == REPRODUCED and "fails" in states) or (
+        verdict == DIFFERS and "holds" in states
+    ):
+        verdict = NOT_SETTLED
+    bounds = (gains.mean, gains.low, gains.high)
+    return Finding(verdict, *bounds, len(table), expected, names)
+
+
+def _condition(gains: Gains) -> str:
+    """What the other stages must be for the gain to hold; "" when nothing has to be told apart.
+
+    Where some pairs hold and others fail: one option of another stage, or two joined by "and" or
+    "or", met by every pair that holds and by none that fails; where no such rule exists, the
+    pairs that hold by name. Else one option that parts the pairs into a group whose mean is surely
+    above zero and one surely below. With so few pairs, a rule of two parts may be chance.
+    """
+    state, atoms = gains.table["state"].to_numpy(), _atoms(gains)
+    held, known = state == "holds", state != "open"
+    if held.any() and (state == "fails").any():
+        rules = dict(atoms)
+        for (one, met), (other, too) in combinations(atoms.items(), 2):
+            rules |= {f"{one} and {other}": met & too, f"{one} or {other}": met | too}
+        fitting = (said for said, met in rules.items() if (met == held)[known].all())
+        return next(fitting, "the models are " + " or ".join(gains.table.index[held]))
+    # As many splits are tried as there are atoms: the level is shared among them.
+    level = 1 - 0.05 / max(len(atoms), 1)
+    for said, met in atoms.items():
+        inside, outside = (
+            normal_interval(gains.table["gain"][part].mean(), gains.draws[part].mean(), level)
+            for part in (met, ~met)
+        )
+        if inside[0] > 0 > outside[1]:
+            return said
+    return ""
+
+
+def _atoms(gains: Gains) -> dict[str, np.ndarray]:
+    """For each option of the other stages, which pairs have it ("feature is not VGG" as well)."""
+    atoms = {}
+    for place, (stage, options) in enumerate(published.STAGE_OPTIONS.items()):
+        chosen = np.array([pair.split("-")[place] for pair in gains.table.index])
+        if stage != gains.stage:
+            atoms |= {f"{stage} is {option}": chosen == option for option in options}
+        if stage != gains.stage and len(options) > 2:
+            atoms |= {f"{stage} is not {option}": chosen != option for option in options}
+    return {said: met for said, met in atoms.items() if met.any() and not met.all()}
+
+
+def _gains(stage: str, option: str, over: str, expected: int, **where: str) -> Judge:
+    def judged(side: Side) -> Finding:
+        return judge_gains(stage_contrast(side.measured, stage, option, over, where), expected)
+
+    return judged
+
+
+def _largest_tps_gain(side: Side) -> Finding:
+    table = stage_contrast(side.measured, "transformation", "TPS", "None").table
+    if table.empty:
+        return Finding(CANNOT, expected=12)
+    pair = table["gain"].idxmax()
+    gain, low, high = table.loc[pair, ["gain", "low", "high"]]
+    reached = low < LARGEST_GAIN + 1 and high >= LARGEST_GAIN
+    verdict = (
+        REPRODUCED if math.floor(gain) == LARGEST_GAIN else NOT_SETTLED if reached else DIFFERS
+    )
+    return Finding(verdict, gain, low, high, len(table), 12, pair)
+
+
+# Single models
+
+
+def _best_model(side: Side) -> Finding:
+    """The value is the share of bootstrap draws in which the paper's best comes out first."""
+    means, draws = side.measured.means, side.measured.draws
+    if BEST not in means or len(means) < 2:
+        return Finding(CANNOT, counted=len(means), expected=24)
+    wins = float((draws.loc[BEST] > draws.drop(index=BEST).max()).mean())
+    first = means.idxmax()
+    if first == BEST and wins >= 0.95:
+        verdict = REPRODUCED if len(means) == len(published.model_names()) else CANNOT
+    else:
+        verdict = DIFFERS if first != BEST and wins <= 0.05 else NOT_SETTLED
+    place = int((means > means[BEST]).sum()) + 1
+    names = f"best: {first}; the paper's best is number {place}"
+    return Finding(verdict, 100 * wins, counted=len(means), expected=24, names=names)
+
+
+def _beats_the_english_best(side: Side) -> Finding:
+    means, draws = side.measured.means, side.measured.draws
+    if not {BEST, ENGLISH_BEST} <= set(means.index):
+        return Finding(CANNOT)
+    low, high = interval(draws.loc[BEST] - draws.loc[ENGLISH_BEST])
+    return Finding(settled(low, high), means[BEST] - means[ENGLISH_BEST], low, high)
+
+
+def _reads_88_percent(side: Side) -> Finding:
+    """Nobody can check it: which test set it belongs to is not said, and none is public."""
+    if BEST not in side.measured.means:
+        return Finding(CANNOT)
+    value, bounds = side.measured.means[BEST], interval(side.measured.draws.loc[BEST])
+    same = not side.is_paper or abs(value - BEST_ACCURACY) < 0.05
+    return Finding(CANNOT if same else DIFFERS, value, *bounds)
+
+
+def _three_runs_a_model(side: Side) -> Finding:
+    """Models of which the final experiment's logs show three finished runs; ours cannot tell."""
+    logs = published.training_curves().query("experiment == 'exp2'")
+    last = logs.groupby(["model", "seed"])["iteration"].max()
+    runs = (last >= 300_000).groupby("model").sum() if side.is_paper else side.measured.seeds
+    whole = side.is_paper and int((runs >= 3).sum()) == 24
+    return Finding(REPRODUCED if whole else CANNOT, counted=int((runs >= 3).sum()), expected=24)
+
+
+# Frontiers
+
+
+def _frontier(cost: str, table: int) -> Judge:
+    def judged(side: Side) -> Finding:
+        column, printed = tables.COSTS[cost], published.tables().query(f"table == {table}")["model"]
+        known = side.merged.reindex(columns=["accuracy_percent", column]).dropna()
+        true = set(tables.frontier(known, column).index)
+        off = sorted(set(printed) & set(known.index) - true)
+        extra = sorted(true - set(printed))
+        names = [f"not on it: {', '.join(off)}"] * bool(off)
+        names += [f"on it, not printed: {', '.join(extra)}"] * bool(extra)
+        on, whole = len(set(printed) & true), len(known) == len(published.model_names())
+        if not whole:
+            return Finding(CANNOT, counted=len(known), expected=24)
+        if side.is_paper:  # a table of plotted points is right or wrong by the plot, without noise
+            verdict = DIFFERS if names else REPRODUCED
+        else:
+            same = _frontier_share(known[column], side.measured.draws.loc[known.index], printed)
+            verdict = REPRODUCED if same >= 0.95 else DIFFERS if same <= 0.05 else NOT_SETTLED
+            if (verdict == DIFFERS) != bool(names):
+                verdict = NOT_SETTLED
+        return Finding(verdict, on, counted=len(known), expected=24, names="; ".join(names))
+
+    return judged
+
+
+def _frontier_share(cost: pd.Series, draws: pd.DataFrame, printed: pd.Series) -> float:
+    """The share of draws in which the frontier is the printed models and no other."""
+    costs, drawn = cost.to_numpy(), draws.to_numpy()
+    on = np.empty(drawn.shape, dtype=bool)
+    for i in range(len(costs)):
+        cheap, better = (costs <= costs[i])[:, None], drawn >= drawn[i]
+        strictly = (costs < costs[i])[:, None] | (drawn > drawn[i])
+        on[i] = ~(cheap & better & strictly).any(axis=0)
+    return float((on == cost.index.isin(printed)[:, None]).all(axis=0).mean())
+
+
+# Counts and sizes: these have no noise
+
+
+def _grid_of_24(side: Side) -> Finding:
+    options = math.prod(side.merged[stage].nunique() for stage in published.STAGES)
+    whole = len(side.merged) == options == 24
+    missing = DIFFERS if side.is_paper else CANNOT  # runs that are missing say nothing against it
+    return Finding(REPRODUCED if whole else missing, counted=len(side.merged), expected=24)
+
+
+def _tps_costs_the_same(side: Side) -> Finding:
+    added = _added_by_tps(side)
+    if added.empty:
+        return Finding(CANNOT, expected=12)
+    spread = added.max() - added.min()
+    same = spread < 0.0025  # the plotted counts are known to a thousandth each
+    return Finding(REPRODUCED if same else DIFFERS, spread, counted=len(added), expected=12)
+
+
+def _tps_costs_1_6_million(side: Side) -> Finding:
+    added = _added_by_tps(side)
+    if added.empty:
+        return Finding(CANNOT, expected=12)
+    verdict = REPRODUCED if _cut(added.mean()) == TPS_PARAMETERS else DIFFERS
+    verdict = CANNOT if verdict == DIFFERS and not _of_the_papers_size(side) else verdict
+    return Finding(verdict, added.mean(), counted=len(added), expected=12)
+
+
+def _mean_parameters(side: Side) -> Finding:
+    if side.merged.get("params_millions", pd.Series(math.nan)).isna().any():
+        return Finding(CANNOT, expected=24)
+    means = side.merged.groupby("feature")["params_millions"].mean()
+    names = ", ".join(f"{name} {means[name]:.3f} M" for name in MEAN_PARAMETERS if name in means)
+    same = all(_cut(means.get(name, 0)) == said for name, said in MEAN_PARAMETERS.items())
+    fair = len(side.merged) == 24 and _of_the_papers_size(side)
+    verdict = CANNOT if not fair else REPRODUCED if same else DIFFERS
+    return Finding(verdict, counted=len(side.merged), expected=24, names=names)
+
+
+def _rcnn_is_region_proposal(side: Side) -> Finding:
+    """The paper explains RCNN as region proposals; the plotted size is that of GRCNN."""
+    if not side.is_paper:
+        return Finding(CANNOT)
+    plotted = side.merged.loc["None-RCNN-None-CTC", "params_millions"]
+    built = sum(count_parameters("None-RCNN-None-CTC", 973).values()) / 1e6
+    same = abs(plotted - built) <= 0.006
+    return Finding(DIFFERS if same else NOT_SETTLED, plotted, names=f"GRCNN has {built:.3f} M")
+
+
+def _added_by_tps(side: Side) -> pd.Series:
+    """Millions of parameters that TPS adds, for each pair of models that have a count."""
+    sizes = side.merged.get("params_millions", pd.Series(dtype=float)).dropna()
+    pairs = {name: "None" + name.removeprefix("TPS") for name in sizes.index if name[0] == "T"}
+    added = {a: sizes[a] - sizes[b] for a, b in pairs.items() if b in sizes}
+    return pd.Series(added, dtype=float)
+
+
+def _of_the_papers_size(side: Side) -> bool:
+    paper = published.figures().set_index("model")["params_millions"]
+    sizes = side.merged["params_millions"].dropna()
+    return bool(((sizes - paper[sizes.index]).abs() < 0.01).all())
+
+
+def _cut(value: float) -> float:
+    """One decimal, the others dropped."""
+    return math.floor(value * 10 + 1e-9) / 10
+
+
+_JUDGES = {
+    "grid": _grid_of_24,
+    "tps": _gains("transformation", "TPS", "None", 12),
+    "largest_gain": _largest_tps_gain,
+    "tps_same": _tps_costs_the_same,
+    "tps_size": _tps_costs_1_6_million,
+    "best": _best_model,
+    "best_accuracy": _reads_88_percent,
+    "english_best": _beats_the_english_best,
+    "vgg": _gains("feature", "VGG", "RCNN", 8),
+    "resnet": _gains("feature", "ResNet", "RCNN", 8),
+    "bilstm": _gains("sequence", "BiLSTM", "None", 6, prediction="Attn"),
+    "mean_sizes": _mean_parameters,
+    "frontier_time": _frontier("time", 1),
+    "frontier_parameters": _frontier("parameters", 2),
+    "rcnn": _rcnn_is_region_proposal,
+    "three_runs": _three_runs_a_model,
+}
