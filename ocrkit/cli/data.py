@@ -29,7 +29,7 @@ from ocrkit.cli.base import (
 
 if TYPE_CHECKING:
     from ocrkit.experiments.datasets import DataSets, Plan
-    from ocrkit.experiments.findings import Finding
+    from ocrkit.experiments.label_checks import Finding
     from ocrkit.experiments.presets import Preset
 
 

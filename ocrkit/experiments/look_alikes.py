@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 
-from ocrkit.experiments.findings import Finding, Joined
+from ocrkit.experiments.label_checks import ConcatImageSets, Finding
 
 # Each row is drawn nearly alike in common Korean fonts. Latin letters and digits that are only
 # similar (l, I, 1) are not here: they are told apart by their neighbours.
@@ -37,7 +37,7 @@ def likeness(character: str) -> str:
     return jamo[1] if jamo else character
 
 
-def check_look_alikes(data: Joined) -> Finding:
+def check_look_alikes(data: ConcatImageSets) -> Finding:
     """Is something written in two ways that no image can tell apart?"""
     counts = Counter(c for label in data.labels for c in set(label))
     groups = defaultdict(list)

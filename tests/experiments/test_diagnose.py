@@ -13,9 +13,7 @@ from PIL import Image
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.experiments import diagnose as module
 from ocrkit.experiments.diagnose import diagnose, refuse
-from ocrkit.experiments.findings import Finding
-from ocrkit.experiments.image_checks import sample
-from ocrkit.experiments.label_checks import narrowest, share_of
+from ocrkit.experiments.label_checks import Finding, narrowest, share_of
 from ocrkit.experiments.look_alikes import likeness
 from ocrkit.hangul import charset as named_charset
 from ocrkit.labels import charset_of, frames_needed
@@ -262,7 +260,7 @@ def test_sets_are_named_where_there_are_several(tmp_path):
 
 def test_a_large_set_is_sampled(tmp_path, monkeypatch):
     train = own_set(tmp_path / "set", words(30))
-    monkeypatch.setattr(module, "sample", lambda data: sample(data, 10))
+    monkeypatch.setattr(module, "SAMPLE", 10)
     assert "none of 10 looked at" in look(train)["broken images"].said
 
 
