@@ -174,6 +174,8 @@ def _pages(file: Path, reader: "LineReader", bar: "Progress", which: str) -> tup
             continue
         if not page.lines:
             complain(f"{opened.named(index)}: no text found", "yellow")
+        elif page.left_out:
+            complain(f"{opened.named(index)}: {page.left_out} marks left out, hardly text", "dim")
         pages.append((index + 1, page))
         bar.advance(task)
     bar.remove_task(task)

@@ -105,12 +105,22 @@ def _lines(grey: np.ndarray, g: float) -> tuple[float, list[FoundLine]]:
         pieces[is_light] = find_pieces(without_rules(mask, rules, g))
         for run in find_runs(pieces[is_light], grey, g, rules.upright):
             run.light = is_light
-            run.paper = float(np.median(behind[run.y0 : run.y1, run.x0 : run.x1]))
+            _look_behind(run, behind, g)
             runs.append(run)
     runs = _one_of_two(runs, pieces)
     ruled = rules.level | rules.upright
     page = (grey, behind, ruled, g)
     return g, [_cut(line, pieces[line[0].light], *page) for line in read_order(runs, rules, g)]
+
+
+def _look_behind(run: Run, behind: np.ndarray, g: float) -> None:
+    """Note the paper at both ends of a run, and whether it ends near one."""
+    line, end, away = behind[run.y0 : run.y1], max(1, round(g)), round(1.6 * g)
+    run.paper = tuple(
+        float(np.median(line[:, a:b])) for a, b in ((run.x0, run.x0 + end), (run.x1 - end, run.x1))
+    )
+    beyond = line[:, [max(0, run.x0 - away), min(line.shape[1] - 1, run.x1 + away)]]
+    run.in_box = bool((np.abs(np.median(beyond, axis=0) - run.paper) > 8).any())
 
 
 def _one_of_two(runs: list[Run], pieces: dict[bool, Pieces]) -> list[Run]:

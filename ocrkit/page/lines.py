@@ -29,7 +29,8 @@ class Run:
         glyph: height of its glyphs in pixels.
         pieces: (n,) indices of its pieces of ink.
         light: whether the ink is lighter than the paper.
-        paper: grey of the paper behind it.
+        paper: grey of the paper behind its left and behind its right end.
+        in_box: whether that paper ends near one of its ends, as in a coloured box or a bubble.
     """
 
     x0: int
@@ -39,7 +40,8 @@ class Run:
     glyph: float
     pieces: np.ndarray
     light: bool = False
-    paper: float = 255.0
+    paper: tuple[float, float] = (255.0, 255.0)
+    in_box: bool = False
 
     @property
     def height(self) -> int:
@@ -64,7 +66,9 @@ def find_runs(pieces: Pieces, grey: np.ndarray, g: float, walls: np.ndarray) -> 
     part = _take(pieces, kept)
     labels = _chain(part, g, walls)
     groups = _gather(labels)
-    groups = [part_ for group in groups for part_ in _cut_touching(part, group, g)]
+    groups = [
+        _without_bars(part, each, g) for all_ in groups for each in _cut_touching(part, all_, g)
+    ]
     runs = [_run(part, group) for group in groups]
     g = max(g, _usual_height(runs))
     runs = _attach_marks(part, runs, g)
@@ -163,6 +167,13 @@ def _cut_touching(p: Pieces, group: np.ndarray, g: float) -> list[np.ndarray]:
     return [group[nearest == k] for k in range(len(bands)) if (nearest == k).any()]
 
 
+def _without_bars(p: Pieces, group: np.ndarray, g: float) -> np.ndarray:
+    """Without what is left of a broken frame: bars much higher than the glyphs beside them."""
+    usual = max(g, float(np.median(p.height[group])))
+    bar = (p.width[group] < 0.2 * g) & (p.height[group] > 1.5 * usual)
+    return group if bar.all() else group[~bar]
+
+
 def _attach_marks(p: Pieces, runs: list[Run], g: float) -> list[Run]:
     """Runs of low pieces (accents, quotes, parts of a syllable) go to the run they belong to."""
     runs = sorted(runs, key=lambda r: -r.height * r.width)
@@ -187,15 +198,12 @@ def _best_host(box: np.ndarray, glyph: np.ndarray, g: float) -> tuple[int, int] 
         apart = np.maximum(x0, x0[mark]) - np.minimum(x1, x1[mark])
         between = np.maximum(y0, y0[mark]) - np.minimum(y1, y1[mark])
         fits = (apart <= 0.6 * size) & (between <= 0.3 * size) & (height[mark] < 0.75 * g)
-        fits &= both <= np.maximum(1.35 * size, height + 0.25 * size)
-        # upper and lower parts of widely set syllables: each is lower than a line, and they touch
-        halves = (-apart >= 0.5 * np.minimum(width, width[mark])) & (both <= 1.9 * g)
-        halves &= (between <= 0.08 * g) & (height < 0.95 * g)
-        halves |= (
-            (-apart >= 0.5 * np.minimum(width, width[mark]))
-            & (-between >= 0.15 * height[mark])
-            & (both <= 1.8 * height)
-        )
+        fits &= both <= np.maximum(1.45 * size, height)  # no growing, speck by speck
+        # upper and lower parts of widely set syllables, each lower than a line, touch or overlap
+        halves = (between <= 0.08 * g) & (height < 1.1 * g) & (both <= 1.9 * g)
+        tall = np.minimum(height, 1.3 * size)
+        halves |= (-between >= 0.15 * height[mark]) & (both <= 1.8 * tall)
+        halves &= -apart >= 0.5 * np.minimum(width, width[mark])
         fits |= halves
         fits &= height[mark] <= height
         fits[mark] = False
@@ -209,5 +217,7 @@ def _best_host(box: np.ndarray, glyph: np.ndarray, g: float) -> tuple[int, int] 
 def _is_text(p: Pieces, run: Run, g: float) -> bool:
     """False for dust, dotted leaders and bits of pictures."""
     if run.height < 0.4 * g or run.height > PICTURE * g:
+        return False
+    if run.height > 1.3 * g and run.width < 0.25 * run.height:  # a bar
         return False
     return p.area[run.pieces].sum() >= 0.04 * g * g

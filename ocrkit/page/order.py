@@ -110,30 +110,32 @@ def _block(items: list) -> Block:
 
 
 def _bubbles(runs: list[Run], rules: Rules, g: float) -> list:
-    """Runs on coloured paper that stand one below the other become blocks; the others stay."""
-    if not runs:
-        return []
-    page = np.bincount([round(run.paper) // 4 for run in runs]).argmax() * 4 + 2
-    loose: list = []
+    """Runs of a coloured box, one below the other, become a block; the others stay as they are."""
+    for run in sorted(runs, key=lambda r: r.x0):  # a box is as long as its line
+        for other in runs:
+            level = abs(_middle(run) - _middle(other)) < 0.5 * other.height
+            if other.in_box and level and _one_line(*sorted((run, other), key=lambda r: r.x0)):
+                run.in_box = True
+    loose: list = [run for run in runs if not run.in_box]
     bubbles: list[list[Run]] = []
-    for run in sorted(runs, key=_middle):
-        for bubble in bubbles:
-            last = bubble[-1]
-            near = run.y0 - last.y1 < 1.3 * max(run.height, last.height)
-            over = min(run.x1, last.x1) > max(run.x0, last.x0)
-            if near and over and abs(run.paper - last.paper) < 6 and run.light == last.light:
-                bubble.append(run)
-                break
-        else:
-            bubbles.append([run])
+    for run in sorted((run for run in runs if run.in_box), key=_middle):
+        joined = [b for b in bubbles if any(_one_box(run, other) for other in b)]
+        bubbles = [b for b in bubbles if b not in joined]
+        bubbles.append([*(each for b in joined for each in b), run])
     for bubble in bubbles:
-        if abs(bubble[0].paper - page) < 8 or len(bubble) < 2:
-            loose += bubble
-        else:
-            block = _block(bubble)
-            block.items = _order(bubble, rules, g)
-            loose.append(block)
+        block = _block(bubble)
+        block.items = _order(bubble, rules, g)
+        loose += bubble if len(bubble) == 1 else [block]
     return loose
+
+
+def _one_box(run: Run, other: Run) -> bool:
+    """Whether two runs stand near on one coloured box."""
+    size = max(run.height, other.height)
+    near = max(run.y0, other.y0) - min(run.y1, other.y1) < 1.3 * size
+    beside = max(run.x0, other.x0) - min(run.x1, other.x1) < 1.5 * size
+    same = abs(run.paper[0] - other.paper[0]) < 6 and run.light == other.light
+    return near and beside and same
 
 
 def _order(items: list, rules: Rules, g: float) -> list:
@@ -228,7 +230,8 @@ def _row_numbers(box: np.ndarray) -> np.ndarray:
         _, y0, _, y1 = box[i]
         common = min(bottom, y1) - max(top, y0)
         if common >= 0.5 * min(y1 - y0, bottom - top):
-            top, bottom = min(top, y0), max(bottom, y1)
+            if y1 - y0 < 1.5 * (bottom - top):  # a tall bar must not draw the next row in
+                top, bottom = min(top, y0), max(bottom, y1)
         else:
             row, top, bottom = row + 1, y0, y1
         rows[i] = row
@@ -282,7 +285,7 @@ def _one_line(left: Run, right: Run) -> bool:
     """Whether two runs of a row are one line: near, on the same paper, of about one size."""
     size = max(left.height, right.height)
     gap = right.x0 - left.x1
-    if left.light != right.light or abs(left.paper - right.paper) > 10:
+    if left.light != right.light or abs(left.paper[1] - right.paper[0]) > 10:
         return False
     # dots, dashes and quotes stand close to what they belong to
     return gap <= ROW_GAP * size and (

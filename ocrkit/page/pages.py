@@ -12,8 +12,9 @@ from PIL import Image
 
 from ocrkit.page.layout import FoundLine, Layout, find_lines
 
-# Lines that the reader is less sure of than this are taken for pictures, and left out.
-LEAST_CONFIDENCE = 0.3
+# A line of which the reader is less sure than this share of the page's median is taken for a part
+# of a picture and left out; always under the first limit, never over the second.
+DOUBTFUL, UNREADABLE, READABLE = 0.6, 0.3, 0.5
 # So many of the longest lines are read both ways up when a page may stand on its head.
 _SAMPLE = 6
 _MOST_QUARTERS = 4
@@ -131,10 +132,12 @@ def read_picture(picture: Image.Image, reader: LineReader) -> Page:
     texts = reader.read_lines([line.crop for line in layout.lines])
     tries = _upside_down(grey, layout, texts, reader)
     layout, texts = tries if tries else (layout, texts)
+    usual = float(np.median([text.confidence for text in texts])) if texts else 0.0
+    least = min(max(DOUBTFUL * usual, UNREADABLE), READABLE)
     kept = [
         (line, text)
         for line, text in zip(layout.lines, texts, strict=True)
-        if text.text.strip() and text.confidence >= LEAST_CONFIDENCE
+        if text.text.strip() and text.confidence >= least
     ]
     view = _View(layout, picture)
     lines = tuple(view.line(found, text) for found, text in kept)

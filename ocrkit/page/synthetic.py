@@ -92,7 +92,7 @@ class _Sheet:
         self.picture = Image.new("L", (self.width, self.height), self.paper)
         self.draw = ImageDraw.Draw(self.picture)
         self._fonts = {font.name.removeprefix("NanumGothic"): font.path for font in find_fonts()}
-        self._words = read_words()
+        self.words = read_words()
 
     def font(self, scale: float = 1, face: str = "") -> ImageFont.FreeTypeFont:
         size = max(6, round(self.size * scale))
@@ -108,19 +108,22 @@ class _Sheet:
         )
         return font.size * 1.6
 
+    def number(self, low: int, high: int) -> int:
+        return int(self.rng.integers(low, high))
+
     def word(self) -> str:
         kind = self.rng.random()
         if kind < 0.06:
-            return f"{self.rng.integers(1, 9999):,}원"
+            return f"{self.number(1, 9999):,}원"
         if kind < 0.1:
-            return f"{self.rng.integers(1, 100)}%"
+            return f"{self.number(1, 100)}%"
         if kind < 0.13:
-            return str(self.rng.choice(["OCR", "GDP", "Web", "(A)", "B형", "CO₂", "‘가’", "x²"]))
-        return str(self.rng.choice(self._words)) + str(self.rng.choice(_PARTICLES))
+            return str(self.rng.choice(["OCR", "GDP", "Web", "(A)", "B형", "‘가’", "x²"]))
+        return str(self.rng.choice(self.words)) + str(self.rng.choice(_PARTICLES))
 
     def sentence(self, words: int) -> list[str]:
         middle = [self.word() + ("," if self.rng.random() < 0.1 else "") for _ in range(words)]
-        return [*middle, str(self.rng.choice(self._words)) + str(self.rng.choice(_ENDS))]
+        return [*middle, str(self.rng.choice(self.words)) + str(self.rng.choice(_ENDS))]
 
     def wrap(self, words: list[str], width: float, font=None) -> list[str]:
         """Words as lines of at most `width` pixels."""
@@ -133,38 +136,36 @@ class _Sheet:
                 lines[-1] = longer
         return lines
 
-    def paragraph(self, x: float, y: float, words: list[str], width: float, **style) -> float:
+    def paragraph(self, x: float, y: float, words: list[str], width: float, font=None) -> float:
         """Write wrapped words; the y below them."""
-        for line in self.wrap(words, width, style.get("font")):
-            y += self.write(x, y, line, **style)
+        for line in self.wrap(words, width, font):
+            y += self.write(x, y, line, font)
         return y
 
-    def box(self, x0: float, y0: float, x1: float, y1: float) -> None:
-        self.draw.rectangle((x0, y0, x1, y1), outline=self.ink, width=max(1, self.size // 14))
+    def rule(self, *ends: float) -> None:
+        self.draw.line(ends, fill=self.ink, width=max(1, self.size // 14))
+
+    def box(self, *ends: float) -> None:
+        self.draw.rectangle(ends, outline=self.ink, width=max(1, self.size // 14))
 
 
 def _exam(sheet: _Sheet) -> None:
-    s, gap = sheet.size, sheet.size * 1.6
-    column = (sheet.width - 3 * gap) / 2
-    top = 2.2 * s + sheet.write(
-        sheet.width / 2 - 5 * s, s, "제2교시 국어 영역", sheet.font(1.3, "Bold")
-    )
-    bottom = sheet.height - 4 * s
-    middle = sheet.width // 2
-    sheet.draw.line((middle, top, middle, bottom), fill=sheet.ink, width=max(1, s // 14))
-    number = int(sheet.rng.integers(1, 20))
+    s, n, gap = sheet.size, sheet.number, sheet.size * 1.6
+    column, middle, bottom = (sheet.width - 3 * gap) / 2, sheet.width // 2, sheet.height - 4 * s
+    bold, number = sheet.font(1, "Bold"), n(1, 20)
+    top = 2.2 * s + sheet.write(middle - 5 * s, s, "제2교시 국어 영역", sheet.font(1.3, "Bold"))
+    sheet.rule(middle, top, middle, bottom)
     for x in (gap, middle + gap / 2):
         y = top + s / 2
         while y < bottom - 14 * s:
-            ask = [f"{number}.", *sheet.sentence(int(sheet.rng.integers(4, 9)))]
-            y = sheet.paragraph(x, y, ask, column, font=sheet.font(1, "Bold"))
-            if sheet.rng.random() < 0.5 and y < bottom - 18 * s:
+            y = sheet.paragraph(x, y, [f"{number}.", *sheet.sentence(n(4, 9))], column, bold)
+            if n(0, 2) and y < bottom - 18 * s:
                 start = y
                 y = sheet.paragraph(x + s, y + s / 2, sheet.sentence(9), column - 2 * s) + s * 0.2
                 sheet.box(x, start, x + column, y)
                 y += 0.7 * s
-            if sheet.rng.random() < 0.4:  # short answers, three a row
-                words = [f"{c} {sheet.rng.integers(1, 90)}%" for c in _CIRCLED]
+            if n(0, 5) < 2:  # short answers, three a row
+                words = [f"{c} {n(1, 90)}%" for c in _CIRCLED]
                 for row in (words[:3], words[3:]):
                     y += sheet.write(x, y, "   ".join(row))
             else:
@@ -172,31 +173,26 @@ def _exam(sheet: _Sheet) -> None:
                     if y < bottom - 3 * s:
                         y = sheet.paragraph(x, y, [circled, *sheet.sentence(3)], column)
             y, number = y + 1.5 * s, number + 1
-    sheet.write(middle - 3 * s, sheet.height - 2.5 * s, f"{sheet.rng.integers(2, 20)} / 20")
+    sheet.write(middle - 3 * s, sheet.height - 2.5 * s, f"{n(2, 20)} / 20")
 
 
 def _book(sheet: _Sheet) -> None:
-    s, margin = sheet.size, 4 * sheet.size
-    sheet.write(margin, 1.5 * s, f"제{sheet.rng.integers(1, 9)}장 {sheet.word()}", sheet.font(0.75))
-    y = margin + sheet.write(
-        margin, margin, " ".join(sheet.sentence(2)), sheet.font(1.8, "ExtraBold")
-    )
+    s, margin, width = sheet.size, 4 * sheet.size, sheet.width - 8 * sheet.size
+    sheet.write(margin, 1.5 * s, f"제{sheet.number(1, 9)}장 {sheet.word()}", sheet.font(0.75))
+    title = " ".join(sheet.sentence(2))
+    y = margin + sheet.write(margin, margin, title, sheet.font(1.8, "ExtraBold"))
     while y < sheet.height - 12 * s:
-        words = sheet.sentence(12) + sheet.sentence(8)
-        first, *rest = sheet.wrap(words, sheet.width - 2 * margin - 2 * s)
+        first, *rest = sheet.wrap(sheet.sentence(12) + sheet.sentence(8), width - 2 * s)
         y += sheet.write(margin + s, y, first)
-        y = sheet.paragraph(margin, y, " ".join(rest).split(), sheet.width - 2 * margin)
-        y += sheet.rng.choice([0, s])
-    sheet.draw.line((margin, y + s, margin + 8 * s, y + s), fill=sheet.ink)
-    note = sheet.font(0.75)
-    y = sheet.paragraph(margin, y + 1.5 * s, ["1)", *sheet.sentence(5)], 25 * s, font=note)
-    sheet.write(sheet.width / 2, sheet.height - 2.5 * s, str(sheet.rng.integers(10, 400)))
+        y = sheet.paragraph(margin, y, " ".join(rest).split(), width) + s * sheet.number(0, 2)
+    sheet.rule(margin, y + s, margin + 8 * s, y + s)
+    sheet.paragraph(margin, y + 1.5 * s, ["1)", *sheet.sentence(5)], 25 * s, sheet.font(0.75))
+    sheet.write(sheet.width / 2, sheet.height - 2.5 * s, str(sheet.number(10, 400)))
 
 
 def _columns(sheet: _Sheet) -> None:
     """A title across, then two columns with nothing but space between them."""
-    s = sheet.size
-    column = (sheet.width - 6 * s) / 2
+    s, column = sheet.size, (sheet.width - 6 * sheet.size) / 2
     top = 5 * s + sheet.write(2 * s, 2 * s, " ".join(sheet.sentence(2)), sheet.font(1.6, "Bold"))
     for x in (2 * s, 4 * s + column):
         y = top
@@ -207,57 +203,41 @@ def _columns(sheet: _Sheet) -> None:
 
 
 def _notice(sheet: _Sheet) -> None:
-    s, margin = sheet.size, 3 * sheet.size
+    s, n, margin, width = sheet.size, sheet.number, 3 * sheet.size, sheet.width - 6 * sheet.size
     title = f"{sheet.word()} 안내"
     y = 3 * s + sheet.write(sheet.width / 2 - 5 * s, 2 * s, title, sheet.font(2.2, "ExtraBold"))
     for number in range(1, 4):
-        words = [f"{number}.", *sheet.sentence(7)]
-        y = sheet.paragraph(margin, y, words, sheet.width - 2 * margin) + 0.5 * s
-    xs = np.linspace(margin, sheet.width - margin, 4)
-    for _ in range(int(sheet.rng.integers(4, 7))):
-        for x0, x1 in pairwise(xs):
+        y = sheet.paragraph(margin, y, [f"{number}.", *sheet.sentence(7)], width) + 0.5 * s
+    for _ in range(n(4, 7)):
+        for x0, x1 in pairwise(np.linspace(margin, margin + width, 4)):
             sheet.box(x0, y, x1, y + 2.2 * s)
             words = sheet.wrap([sheet.word(), sheet.word()], x1 - x0 - s)[0]
             sheet.write(x0 + 0.5 * s, y + 0.5 * s, words)
         y += 2.2 * s
     start = y + 2 * s
-    y = sheet.paragraph(margin + s, start + s, sheet.sentence(14), sheet.width - 2 * margin - 2 * s)
-    sheet.box(margin, start, sheet.width - margin, y + s)
-    sheet.write(
-        margin,
-        y + 3 * s,
-        f"문의: 02-{sheet.rng.integers(200, 999)}-{sheet.rng.integers(1000, 9999)}",
-    )
+    y = sheet.paragraph(margin + s, start + s, sheet.sentence(14), width - 2 * s)
+    sheet.box(margin, start, margin + width, y + s)
+    sheet.write(margin, y + 3 * s, f"문의: 02-{n(200, 999)}-{n(1000, 9999)}")
 
 
 def _receipt(sheet: _Sheet) -> None:
-    s, right = sheet.size, sheet.width - 2 * sheet.size
+    s, n, left, right = sheet.size, sheet.number, 2 * sheet.size, sheet.width - 2 * sheet.size
     y = 2.5 * s + sheet.write(sheet.width / 2 - 3 * s, s, "영 수 증", sheet.font(1.5, "Bold"))
-    for text in (
-        f"상호: {sheet.word()}",
-        f"2024-0{sheet.rng.integers(1, 9)}-1{sheet.rng.integers(0, 9)} 12:30",
-    ):
-        y += sheet.write(2 * s, y, text)
-    for part in (int(sheet.rng.integers(4, 8)), 2):
-        sheet.draw.line((2 * s, y + 0.3 * s, right, y + 0.3 * s), fill=sheet.ink)
+    for text in (f"상호: {sheet.word()}", f"2024-0{n(1, 9)}-1{n(0, 9)} 12:30"):
+        y += sheet.write(left, y, text)
+    for items in (n(4, 8), 2):
+        sheet.rule(left, y + 0.3 * s, right, y + 0.3 * s)
         y += 0.8 * s
-        for _ in range(part):
-            price, font = f"{100 * sheet.rng.integers(10, 900):,}", sheet.font()
-            name = str(sheet.rng.choice(sheet._words))
-            blank = (right - 2 * s - font.getlength(name) - font.getlength(price)) / font.getlength(
-                " "
-            )
-            y += sheet.write(
-                2 * s, y, name + " " * min(int(blank), int(5 * s / font.getlength(" "))) + price
-            )
-    sheet.paragraph(2 * s, y + s, sheet.sentence(4), right - 2 * s, font=sheet.font(0.8))
+        for _ in range(items):
+            name = str(sheet.rng.choice(sheet.words))
+            y += sheet.write(left, y, f"{name}{' ' * 18}{100 * n(10, 900):,}")
+    sheet.paragraph(left, y + s, sheet.sentence(4), right - left, sheet.font(0.8))
 
 
 def _chat(sheet: _Sheet) -> None:
-    s, y, night = sheet.size, sheet.size * 1.0, sheet.paper < 128
+    s, y, night = sheet.size, float(sheet.size), sheet.paper < 128
     for turn in range(20):
-        words = sheet.sentence(int(sheet.rng.integers(1, 9)))
-        lines, mine = sheet.wrap(words, 13 * s), turn % 3 == 2
+        lines, mine = sheet.wrap(sheet.sentence(sheet.number(1, 9)), 13 * s), turn % 3 == 2
         wide = max(sheet.font().getlength(line) for line in lines) + 1.4 * s
         high = len(lines) * 1.6 * s + 0.8 * s
         if y + high > sheet.height - s:
@@ -267,7 +247,7 @@ def _chat(sheet: _Sheet) -> None:
         sheet.draw.rounded_rectangle((x, y, x + wide, y + high), radius=0.8 * s, fill=fill)
         for i, line in enumerate(lines):
             sheet.write(x + 0.7 * s, y + 0.6 * s + i * 1.6 * s, line)
-        clock = f"{sheet.rng.integers(1, 12)}:{sheet.rng.integers(10, 59)}"
+        clock = f"{sheet.number(1, 12)}:{sheet.number(10, 59)}"
         at = x - 2.4 * s if mine else x + wide + 0.5 * s
         sheet.write(at, y + high - s, clock, sheet.font(0.65), ink=150 if night else 90)
         y += high + 0.8 * s
@@ -312,14 +292,8 @@ def draw_page(name: str, seed: int = 0) -> SyntheticPage:
     sheet = _Sheet(kind.width, kind.height, kind.size, rng, kind.paper, kind.ink)
     kind.draw(sheet)
     matrix, size = upright_matrix(sheet.picture.size, kind.quarters, kind.degrees, 1)
-    pixels = cv2.warpAffine(
-        np.asarray(sheet.picture),
-        matrix,
-        size,
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=float(kind.paper),
-    ).astype(np.float32)
+    drawn = np.asarray(sheet.picture)
+    pixels = cv2.warpAffine(drawn, matrix, size, borderValue=kind.paper).astype(np.float32)
     if kind.blur:
         pixels = cv2.GaussianBlur(pixels, (0, 0), kind.blur)
     pixels += rng.normal(0, kind.noise, pixels.shape)

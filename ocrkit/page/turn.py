@@ -107,11 +107,4 @@ def turned(grey: np.ndarray, quarters: int, degrees: float, scale: float) -> np.
         return grey
     matrix, size = upright_matrix(grey.shape[::-1], 0, degrees, 1)
     border = float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
-    return cv2.warpAffine(
-        grey,
-        matrix,
-        size,
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=border,
-    )
+    return cv2.warpAffine(grey, matrix, size, borderValue=border)

@@ -68,6 +68,30 @@ def test_negative_and_faint_pages_show_the_same_lines(chat):
         assert recall(found_on(page, find_lines(image))) >= 0.95
 
 
+def test_shade_and_noise_do_not_part_the_answers_of_an_exam_or_join_its_lines():
+    page = draw_page("exam-coarse")
+    height, width = page.image.shape
+    shade = 0.4 + 0.6 * np.linspace(0, 1, width) * np.linspace(0, 1, height)[:, None]
+    noise = np.random.default_rng(0).normal(0, 8, page.image.shape)
+    image = np.clip(page.image * shade + noise, 0, 255).astype(np.uint8)
+    layout = find_lines(image)
+    matches = found_on(SyntheticPage("", image, page.lines, page.matrix, 0), layout)
+    assert recall(matches) >= 0.95
+    assert order_kept(matches) == 1.0
+
+
+def test_what_is_left_of_a_broken_frame_does_not_join_the_lines_beside_it():
+    page = np.full((300, 500), 255, np.uint8)
+    for y in (60, 110, 160):
+        cv2.putText(page, "Hxg jumble", (50, y), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 0, 2)
+    right = int(np.flatnonzero((page < 128).any(axis=0)).max()) + 12
+    for top in (30, 80, 130):  # each piece as high as a line and a half
+        page[top : top + 42, right : right + 2] = 0
+    layout = find_lines(page)
+    assert len(layout.lines) == 3
+    assert all(line.box[0] + line.box[2] < right for line in layout.lines)
+
+
 @pytest.mark.parametrize("degrees", [-6.0, 3.0])
 def test_an_askew_page_is_levelled(notice, degrees):
     height, width = notice.image.shape
