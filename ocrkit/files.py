@@ -255,14 +255,19 @@ def read_json(path: str | Path, shape: type[Shape] = Shape) -> dict[str, Any]:
     return check_shape(value, shape, path)
 
 
-def check_shape(value: Any, shape: type[Shape], path: str | Path) -> dict[str, Any]:
+def check_shape(
+    value: Any, shape: type[Shape], path: str | Path, strict: bool = True
+) -> dict[str, Any]:
     """A value read from a file, as it is, if it has the shape.
+
+    Args:
+        strict: a text that says a number is no number; not so in tables, where all is text.
 
     Raises:
         OcrkitError: it has not; names the file and the field.
     """
     try:
-        shape.model_validate(value)
+        shape.model_validate(value, strict=strict)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "the whole file"

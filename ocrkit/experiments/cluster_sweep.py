@@ -235,7 +235,7 @@ def _check_disk(data: DataSets, folder: Path) -> None:
     looked_for = {data.folder / "data.json": "fingerprint", folder / "experiment.json": "dataset"}
     for path, key in looked_for.items():
         try:
-            seen = read_json(path)[key]
+            seen = read_json(path).get(key)
         except OcrkitError:
             seen = None
         if seen != data.fingerprint:

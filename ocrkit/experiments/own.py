@@ -18,6 +18,7 @@ from ocrkit.hangul import charset as named_charset
 from ocrkit.hangul import nfc
 from ocrkit.labels import charset_of
 from ocrkit.models import Recognizer, load_checkpoint, orthogonal_start, parse_name, save_checkpoint
+from ocrkit.schemas import OwnRun
 from ocrkit.synth.words import common_syllables, read_words
 from ocrkit.text_files import read_whole_lines
 from ocrkit.training import RECIPES, Progress, Recipe, Trainer
@@ -206,7 +207,7 @@ def _is_finished(note: Path, run: dict[str, Any], checkpoint: Path) -> bool:
     """
     if not note.exists():
         return False
-    before = read_json(note).get("run", {})
+    before = read_json(note, OwnRun)["run"]
     if before != run:
         other = ", ".join(key for key in run | before if before.get(key) != run.get(key))
         raise OcrkitError(

@@ -1,13 +1,19 @@
 """Result rows: one file a run, written whole as it ends; `runs.csv` is made from them."""
 
+import io
+import warnings
 from pathlib import Path
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import AfterValidator, Field, create_model
 
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.grid import Run
-from ocrkit.files import atomic_file, read_json, write_json
+from ocrkit.files import atomic_file, check_shape, read_json, write_json
+from ocrkit.models import parse_name
 from ocrkit.resources import resource
+from ocrkit.schemas import Count, Row, Shape
 
 # Scores on images of one word or syllable: only presets with such sets have them.
 ALONE_COLUMNS = (
@@ -29,6 +35,41 @@ COLUMNS = (
     *("dataset", "device", "precision", "versions", "finished"),
 )
 
+_WORDS = (
+    *("model", "transformation", "feature", "sequence", "prediction", "seed", "preset", "recipe"),
+    *("status", "error", "dataset", "device", "precision", "versions", "finished"),
+)
+
+
+def _known(model: str) -> str:
+    parse_name(model)
+    return model
+
+
+# A row in a file of its own or in `runs.csv`: a model that there is, and numbers that can be.
+RunRow: type[Row] = create_model(
+    "RunRow",
+    __base__=Row,
+    model=(Annotated[str, AfterValidator(_known)], ...),
+    **{
+        name: (Annotated[float, Field(ge=0, le=100)] | None, None)
+        if name.startswith("accuracy")
+        else (float | None, None)
+        for name in COLUMNS
+        if name not in _WORDS
+    },
+)
+
+
+class CurvePoint(Shape):
+    """A row of `curves.csv`."""
+
+    model: str
+    seed: int
+    step: Count
+    valid_accuracy: float | None = None
+    train_loss: float | None = None
+
 
 def row_path(folder: Path, run: Run) -> Path:
     """Where a run's row lies."""
@@ -41,19 +82,29 @@ def write_row(folder: Path, run: Run, row: dict) -> None:
 
 
 def read_row(folder: Path, run: Run) -> dict | None:
-    """A run's row, or None where it has not ended."""
+    """A run's row; None where it has not ended, or its file is damaged (a warning names it)."""
     path = row_path(folder, run)
-    return read_json(path) if path.exists() else None
+    return _row_of(path) if path.exists() else None
+
+
+def _row_of(path: Path) -> dict | None:
+    try:
+        return read_json(path, RunRow)
+    except OcrkitError as error:  # one bad row stops no sweep and no report
+        warnings.warn(f"left out: {error}", stacklevel=3)
+        return None
 
 
 def assemble(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Put `runs.csv` and `curves.csv` together from the row files of a results folder.
 
+    Damaged row files are left out; warnings name them.
+
     Returns:
         the rows and the learning curves, both empty where no run has ended.
     """
     folder = Path(folder)
-    rows = [read_json(path) for path in sorted((folder / "rows").glob("*.json"))]
+    rows = [row for path in sorted((folder / "rows").glob("*.json")) if (row := _row_of(path))]
     curves = [
         {"model": row["model"], "seed": row["seed"], **point}
         for row in rows
@@ -75,16 +126,47 @@ def assemble(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def read_results(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-    """The rows and curves of a results folder, or None where there are none."""
+    """The rows and curves of a results folder, or None where there are none.
+
+    Rows that cannot be right are left out; warnings name them.
+
+    Raises:
+        OcrkitError: a table cannot be read at all.
+    """
     folder = Path(folder)
     if not (folder / "runs.csv").exists():
         return None
-    return _read_csv(folder / "runs.csv"), _read_csv(folder / "curves.csv")
+    curves = _read_csv(folder / "curves.csv", CurvePoint)
+    return _read_csv(folder / "runs.csv", RunRow), curves
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, shape: type[Shape]) -> pd.DataFrame:
     """A table in which "None" is a stage, not a missing value."""
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    long: list[str] = []  # the first cells of rows with more cells than there are columns
+    how: dict[str, Any] = {"keep_default_na": False, "na_values": [""], "index_col": False}
+    try:
+        skip = {"engine": "python", "on_bad_lines": lambda cells: long.append(cells[0])}
+        texts = pd.read_csv(path, dtype=str, **how, **skip)
+    except (OSError, ValueError) as error:  # ValueError: what pandas and Unicode complain with
+        said = " ".join(str(error).split())
+        raise OcrkitError(f"{path} is broken ({said}): make it again") from None
+    needed = [name for name, field in shape.model_fields.items() if field.is_required()]
+    if absent := [name for name in needed if name not in texts]:
+        raise OcrkitError(f"{path} is broken (no column {absent[0]}): make it again")
+    for cell in long:
+        warnings.warn(f"left out: {path}: a row of {cell} has too many cells", stacklevel=3)
+    good = []
+    for number, row in enumerate(texts.to_dict("records"), start=1):
+        told = {str(name): cell for name, cell in row.items() if pd.notna(cell)}
+        try:
+            check_shape(told, shape, f"{path}, row {number}", strict=False)
+            good.append(True)
+        except OcrkitError as error:
+            warnings.warn(f"left out: {error}", stacklevel=3)
+            good.append(False)
+    # From text once more, for pandas to find out which columns are numbers.
+    kept = io.StringIO(texts[good].to_csv(index=False))
+    return pd.read_csv(kept, **how)
 
 
 def reference_seconds(preset: str) -> dict[str, float]:
@@ -93,7 +175,7 @@ def reference_seconds(preset: str) -> dict[str, float]:
     Processor time, for it does not depend on what else that machine was doing.
     """
     try:
-        rows = _read_csv(resource("results", preset, "runs.csv"))
+        rows = _read_csv(resource("results", preset, "runs.csv"), RunRow)
     except OcrkitError:
         return {}
     done = rows[rows["status"] == "ok"]

@@ -31,6 +31,7 @@ from ocrkit.files import read_json, write_json
 from ocrkit.latency import measure_latency
 from ocrkit.models import load_checkpoint, parse_name, save_checkpoint
 from ocrkit.processes import start_worker
+from ocrkit.schemas import Experiment
 from ocrkit.training import Progress
 from ocrkit.training.interruption import Interrupted, save_on_sigterm, stop_requested
 from ocrkit.training.precision import find_device
@@ -160,7 +161,7 @@ def check_folder(folder: Path, preset: Preset, data: DataSets) -> None:
     """
     note = {"preset": json.loads(json.dumps(preset.as_dict())), "dataset": data.fingerprint}
     path = folder / "experiment.json"
-    if path.exists() and not same_experiment(read_json(path), note):
+    if path.exists() and not same_experiment(read_json(path, Experiment), note):
         raise OcrkitError(
             f"{folder} holds the runs of another experiment (other data or settings): "
             f"move it away, or choose another folder with --out"

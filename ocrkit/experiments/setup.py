@@ -11,6 +11,7 @@ from ocrkit.experiments.grid import Run
 from ocrkit.experiments.presets import Preset
 from ocrkit.files import read_json
 from ocrkit.models import Recognizer, orthogonal_start, parse_name
+from ocrkit.schemas import DataNote
 from ocrkit.training import Trainer, TrainingResult
 from ocrkit.training.losses import make_converter
 
@@ -22,7 +23,7 @@ def state_folder(folder: Path, run: Run) -> Path:
 
 def decode_all(preset: Preset, data: DataSets) -> None:
     """The first to open a set decodes it into the cache: do so before several processes do."""
-    for name in read_json(data.folder / "data.json")["sets"]:
+    for name in read_json(data.folder / "data.json", DataNote)["sets"]:
         load_pixels(data.open(name), preset.image_width)
 
 

@@ -44,10 +44,57 @@ def test_a_row_comes_back(folder):
     assert row_path(folder, GOOD) == folder / "rows" / "None-VGG-None-CTC-s1.json"
 
 
-def test_a_broken_row_is_named(folder, refused):
-    row_path(folder, GOOD).write_text("{", encoding="utf-8")
-    with refused(r"None-VGG-None-CTC-s1\.json is broken"):
-        read_row(folder, GOOD)
+DAMAGED = {
+    "{": "broken",
+    "[]": "the whole file: should be",
+    '{"history": [1]}': "model: Field required",
+    '{"model": "None-VGG-None-CTC", "seed": 1}': "status: Field required",
+    '{"model": "None-VGG-CTC", "seed": 1, "status": "ok"}': "model: ",
+    '{"model": "None-VGG-None-CTC", "seed": 1, "status": "ok", "accuracy": "98"}': "accuracy: ",
+    '{"model": "None-VGG-None-CTC", "seed": 1, "status": "ok", "accuracy": 982}': "accuracy: ",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_row_is_named_and_stops_nothing(folder, damage):
+    row_path(folder, GOOD).write_text(damage, encoding="utf-8")
+    said = rf"left out: .*None-VGG-None-CTC-s1\.json is .*{DAMAGED[damage]}"
+    with pytest.warns(UserWarning, match=said):
+        assert read_row(folder, GOOD) is None  # a sweep trains it again
+    with pytest.warns(UserWarning, match=said):
+        table, curves = assemble(folder)
+    assert (list(table["model"]), len(curves)) == ([BAD.model], 0)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [("model", "VGG"), ("seed", "one"), ("status", "fine"), ("accuracy", "9z"), ("cer", "a lot")],
+)
+def test_a_row_of_a_table_that_cannot_be_right_is_left_out(folder, column, cell):
+    assemble(folder)
+    table = pd.read_csv(folder / "runs.csv", dtype=str, keep_default_na=False)
+    table.loc[0, column] = cell
+    table.to_csv(folder / "runs.csv", index=False)
+    with pytest.warns(UserWarning, match=rf"runs.csv, row 1 is of another shape: {column}: "):
+        rows, curves = read_results(folder)
+    assert (list(rows["model"]), rows["seed"][0], len(curves)) == ([BAD.model], 2, 2)
+
+
+def test_a_row_with_too_many_cells_is_left_out(folder):
+    assemble(folder)
+    with (folder / "runs.csv").open("a", encoding="utf-8") as table:
+        table.write(f"{GOOD.model}{',1' * 60}\n")
+    with pytest.warns(UserWarning, match=f"runs.csv: a row of {GOOD.model} has too many cells"):
+        rows, _ = read_results(folder)
+    assert list(rows["model"]) == [GOOD.model, BAD.model]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\xfa", b'a,b\n1,2\n"1', b"a,b\n1,2\n"])
+def test_what_is_no_table_is_one_line(folder, refused, content):
+    assemble(folder)
+    (folder / "runs.csv").write_bytes(content)
+    with refused(r"runs\.csv is broken \(.*\): make it again"):
+        read_results(folder)
 
 
 def test_rows_and_curves_are_put_together(folder):

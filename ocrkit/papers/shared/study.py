@@ -5,6 +5,7 @@ NAME-s1.safetensors (the weights, half precision).
 """
 
 import importlib
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -18,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file, read_json, write_json
 from ocrkit.latency import milliseconds
+from ocrkit.schemas import StudyRow
 from ocrkit.training import Loop, Progress, Recipe, Task
 
 # Each module has its studies in STUDIES; a study is called PAPER or PAPER-VARIANT.
@@ -114,7 +116,7 @@ def run_study(
     """
     path = _path(folder, study.name, seed, "json")
     if path.exists():
-        row = read_json(path)
+        row = read_json(path, StudyRow)
         # A field that the row lacks came later, with a default that changes nothing.
         defaults = {field.name: field.default for field in fields(Recipe)}
         if {**defaults, **row["recipe"]} == asdict(study.recipe):
@@ -211,9 +213,11 @@ def each_seed(values: Iterable[float], digits: int = 1) -> str:
 def _runs(folder: Path, *names: str) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The files and rows of these studies' runs."""
     for path in sorted(folder.glob("*.json")):
-        row = read_json(path)
-        if not {"study", "seed", "history"} <= row.keys():
-            raise OcrkitError(f"{path} is not a run of a study: move it elsewhere")
+        try:
+            row = read_json(path, StudyRow)
+        except OcrkitError as error:  # the others are worth showing all the same
+            warnings.warn(f"left out: {error}", stacklevel=3)
+            continue
         if not names or row["study"] in names:
             yield path, row
 

@@ -154,9 +154,19 @@ def test_bad_input_is_said(tmp_path, refused):
     run_study(TOY, 1, tmp_path)
     with refused("does not fit the model"):
         trained(replace(TOY, model=lambda: nn.Linear(3, 1)), tmp_path)
-    (tmp_path / "stray.json").write_text("{}", encoding="utf-8")
-    with refused("stray.json is not a run of a study"):
-        rows(tmp_path)
+    (tmp_path / "stray-s1.json").write_text("{}", encoding="utf-8")
+    with refused("stray-s1.json is of another shape: study: Field required"):
+        run_study(replace(TOY, name="stray"), 1, tmp_path)
+
+
+def test_a_damaged_row_does_not_hide_the_others(tmp_path):
+    run_study(TOY, 1, tmp_path)
+    for name, text in (("stray", "{}"), ("list", "[]"), ("half", '{"study": "toy", "se')):
+        (tmp_path / f"{name}.json").write_text(text, encoding="utf-8")
+    with pytest.warns(UserWarning, match="left out: ") as told:
+        assert list(rows(tmp_path)["study"]) == ["toy"]
+    named = sorted(str(one.message).split("/")[-1].split(" is ")[0] for one in told)
+    assert named == ["half.json", "list.json", "stray.json"]
 
 
 def test_the_scores_of_seeds_are_told_in_words():
