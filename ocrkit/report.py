@@ -20,6 +20,7 @@ from ocrkit.results.claims import claims_table
 from ocrkit.results.mix import has_mix, mix_table
 from ocrkit.results.rows import Results, reference_results, your_results
 from ocrkit.results.show import to_rich
+from ocrkit.schemas import Experiment
 
 # All that a promotion may delete of the reference run before.
 _KEPT_FILES = re.compile(r"(runs|curves)\.csv|experiment\.json")
@@ -149,7 +150,8 @@ def _with_other_seeds(results: Results, preset: str, source: Path) -> Results:
     note, committed = here / "experiment.json", read_results(here)
     if committed is None or not note.exists():
         return results
-    if not same_experiment(read_json(note), read_json(source / note.name)):
+    both = (read_json(note, Experiment), read_json(source / note.name, Experiment))
+    if not same_experiment(*both):
         return results
     rows, others = committed
     good = rows[rows["status"] == "ok"]

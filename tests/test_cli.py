@@ -283,6 +283,18 @@ def test_report_prints_tables_and_claims_and_writes_the_page(here, ocrkit, tmp_p
     assert "<table" in page
 
 
+def test_report_names_a_damaged_row_and_shows_the_others(here, ocrkit, tmp_path):
+    shutil.copytree("runs/smoke/rows", tmp_path / "rows")
+    (tmp_path / "rows" / "other-s1.json").write_text('{"history": [1]}', encoding="utf-8")
+    code, text, said = ocrkit("report", "-p", "smoke", "--out", tmp_path)
+    assert code == 0
+    assert "Table 1" in text
+    line, *more = said.splitlines()
+    assert line.startswith("left out: ")
+    assert not more
+    assert "other-s1.json is of another shape: model: Field required" in line
+
+
 def test_report_and_promote_without_a_run(complains, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ocrkit.report.reference_results", lambda preset: None)
