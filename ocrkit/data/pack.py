@@ -5,6 +5,7 @@ out and named with its line; nothing is dropped in silence.
 """
 
 import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -80,7 +81,10 @@ def _nothing(gt: Path, images: Path, refused: list[tuple[str, str]]) -> str:
 
 
 class _Folder:
-    """Finds files below a folder by name, in whichever Unicode form the disk keeps it."""
+    """Finds files below a folder by name, in whichever Unicode form the disk keeps it.
+
+    Links are followed, to files and to folders: who put them there wants what they point to.
+    """
 
     def __init__(self, root: Path):
         self.root = root
@@ -104,6 +108,8 @@ class _Folder:
                 found = self._names().get(nfc(path.as_posix()), found)
             if not found.is_file():
                 what = "this is a folder" if found.is_dir() else "no such file"
+                if found.is_symlink() and not found.exists():
+                    what = "this link leads nowhere"
                 raise OcrkitError(f"{what}: {path} below {self.root}")
         except OSError as error:  # such as a name longer than any disk allows
             raise OcrkitError(f"no such file: {error.strerror}") from None
@@ -111,8 +117,14 @@ class _Folder:
 
     def _names(self) -> dict[str, Path]:
         if self._by_name is None:
-            files = (p for p in self.root.rglob("*") if p.is_file())
-            self._by_name = {nfc(p.relative_to(self.root).as_posix()): p for p in files}
+            self._by_name, seen = {}, set()
+            for folder, folders, files in os.walk(self.root, followlinks=True):
+                if (place := os.path.realpath(folder)) in seen:  # a link to a folder above
+                    folders.clear()
+                    continue
+                seen.add(place)
+                paths = [Path(folder, file) for file in files]
+                self._by_name |= {nfc(p.relative_to(self.root).as_posix()): p for p in paths}
         return self._by_name
 
 

@@ -108,6 +108,24 @@ def test_file_names_match_in_either_unicode_form(made, folder, on_disk, in_gt):
         assert (done.refused, texts) == ([], ["각"])
 
 
+def test_links_to_images_and_to_folders_are_followed(made, folder, tmp_path):
+    elsewhere, name = tmp_path / "elsewhere", unicodedata.normalize("NFD", "가.png")
+    elsewhere.mkdir()
+    (elsewhere / name).write_bytes(picture(11))
+    (folder / "link.png").symlink_to(elsewhere / name)
+    (folder / "far").symlink_to(elsewhere)
+    (folder / "round").symlink_to(folder)
+    (folder / "dead.png").symlink_to(elsewhere / "gone.png")
+    done, texts = made("link.png\t가\n")
+    assert (done.refused, texts) == ([], ["가"])
+    # Composed in the GT, decomposed on the disk, and reached through a link to a folder.
+    done, texts = made("far/가.png\t나\ndead.png\t다\nround/a.png\t라\n")
+    assert texts == ["나", "라"]
+    assert done.refused == [
+        ("line 2 (dead.png)", f"this link leads nowhere: dead.png below {folder}")
+    ]
+
+
 def test_what_cannot_be_used_is_named_with_its_line(made, folder, tmp_path):
     (folder / "broken.png").write_bytes(picture(5)[:60])
     (folder / "text.png").write_text("no picture")
