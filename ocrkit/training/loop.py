@@ -1,4 +1,4 @@
-"""One visible training loop: loss, backward, clip, step; judge; save.
+"""One visible training loop: loss, backward, clip, step; validate; save.
 
 What is learned is the task's business: reading (`trainer.py`), or what a paper of the reading list
 teaches (`ocrkit/papers/`).
@@ -31,7 +31,7 @@ _CPU = torch.device("cpu")
 class Progress:
     """What a watcher is told while a run goes on.
 
-    `valid_accuracy` is the first number of the task's judgement, where one was made.
+    `valid_accuracy` is the first score of a validation, where there was one.
     """
 
     step: int
@@ -70,7 +70,7 @@ class Task(Protocol):
         """
         ...
 
-    def judge(self, model: Any) -> dict[str, float]:
+    def validate(self, model: Any) -> dict[str, float]:
         """How good the model is: numbers for the history, the telling one first; or nothing."""
         ...
 
@@ -80,14 +80,14 @@ class Loop:
 
     Args:
         model: moved to `device`.
-        task: gives losses and judgements.
+        task: gives losses and validation scores.
         recipe: optimiser, schedule, precision, steps.
         seed: what the order of the images depends on (the weights are the caller's).
         folder: where checkpoints and `history.csv` go; None keeps nothing.
         identity: what must be the same for a checkpoint to be gone on from.
         save_every: seconds between checkpoints.
         world: which of several processes this is; they are connected already. Each takes its part
-            of every batch, rank 0 alone judges, tells its watcher and writes.
+            of every batch, rank 0 alone validates, reports and writes.
         engine: "native" or "apex".
         compile: let torch.compile make the model's own kernels.
         sync_batch_norm: let batch norm count all processes' images. Without it each counts its
@@ -156,7 +156,7 @@ class Loop:
             last = self.step == self.recipe.steps
             if self.world.is_main:
                 if last or self.step % self.recipe.validate_every == 0:
-                    accuracy = self._judge()
+                    accuracy = self._validate()
                 watch(Progress(self.step, self.recipe.steps, self.loss, self.seconds, accuracy))
                 if self.folder and (last or self.stopping or now - saved > self.save_every):
                     self._save(self.folder)
@@ -183,9 +183,9 @@ class Loop:
                     f"({self.recipe.learning_rate}) or use precision fp32"
                 )
 
-    def _judge(self) -> float | None:
-        judged = self.task.judge(self.model)
-        if not judged:
+    def _validate(self) -> float | None:
+        scores = self.task.validate(self.model)
+        if not scores:
             return None
         self.history.append(
             {
@@ -193,10 +193,10 @@ class Loop:
                 "images": self.step * self.recipe.batch_size,
                 "seconds": round(self.seconds, 2),
                 "train_loss": self.loss,
-                **judged,
+                **scores,
             }
         )
-        return next(iter(judged.values()))
+        return next(iter(scores.values()))
 
     def _save(self, folder: Path) -> None:
         save_state(

@@ -20,7 +20,7 @@ from ocrkit.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Reading:
-    """Learn to say the texts of `batches`; judged by the images of `valid`, if there are any."""
+    """Learn to say the texts of `batches`; validated on the images of `valid`, if there are any."""
 
     converter: Converter
     batches: Batches
@@ -39,7 +39,7 @@ class Reading:
             part = weight_of_part(self.converter, batch.texts, self.batches.texts(step))
         return training_loss(model, self.converter, images, batch.texts, weight, part)
 
-    def judge(self, model: torch.nn.Module) -> dict[str, float]:
+    def validate(self, model: torch.nn.Module) -> dict[str, float]:
         """Accuracy and CER (percent) and the loss on the validation images."""
         if self.valid is None:
             return {}

@@ -118,7 +118,7 @@ def test_stopped_and_started_again_it_ends_the_same(sets, tmp_path, monkeypatch,
 def test_the_best_of_the_validations_is_kept(sets, tmp_path, monkeypatch):
     accuracies = iter([10.0, 30.0, 20.0])
 
-    monkeypatch.setattr(Reading, "judge", lambda *_: {"valid_accuracy": next(accuracies)})
+    monkeypatch.setattr(Reading, "validate", lambda *_: {"valid_accuracy": next(accuracies)})
     info = Reader(train(sets, tmp_path / "run")).info["info"]
     assert (info["step"], info["valid_accuracy"]) == (4, 30.0)
 

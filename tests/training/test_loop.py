@@ -136,31 +136,31 @@ def test_the_seed_orders_the_images():
 class Line:
     """A task that is not reading: find the slope of a line."""
 
-    def __init__(self, judged: bool = True) -> None:
-        self.steps, self.judged = [], judged
+    def __init__(self, validated: bool = True) -> None:
+        self.steps, self.validated = [], validated
 
     def loss(self, model: torch.nn.Module, step: int) -> torch.Tensor:
         self.steps.append(step)
         x = torch.tensor([[-1.0], [1.0], [2.0]])
         return (model(x) - 3 * x).square().mean()
 
-    def judge(self, model: torch.nn.Module) -> dict[str, float]:
-        return {"slope": model.weight.item(), "other": 0.0} if self.judged else {}
+    def validate(self, model: torch.nn.Module) -> dict[str, float]:
+        return {"slope": model.weight.item(), "other": 0.0} if self.validated else {}
 
 
-@pytest.mark.parametrize("judged", [True, False])
-def test_any_task_is_learnt_and_gone_on_with(tmp_path, judged):
+@pytest.mark.parametrize("validated", [True, False])
+def test_any_task_is_learnt_and_gone_on_with(tmp_path, validated):
     torch.manual_seed(0)
     recipe = replace(RECIPE, steps=200, learning_rate=0.1, validate_every=100, weight_decay=0.0)
     told: list[Progress] = []
-    result = Loop(torch.nn.Linear(1, 1), Line(judged), recipe, folder=tmp_path).run(told.append)
+    result = Loop(torch.nn.Linear(1, 1), Line(validated), recipe, folder=tmp_path).run(told.append)
     assert result.final_loss < 1e-2
     slopes = [p.valid_accuracy for p in told if p.valid_accuracy is not None]
     assert [row.get("slope") for row in result.history] == slopes
-    assert len(slopes) == (2 if judged else 0)
-    assert not judged or slopes[-1] == pytest.approx(3, abs=0.1)
+    assert len(slopes) == (2 if validated else 0)
+    assert not validated or slopes[-1] == pytest.approx(3, abs=0.1)
 
-    again = Line(judged)
+    again = Line(validated)
     ended = Loop(torch.nn.Linear(1, 1), again, recipe, folder=tmp_path)
     assert ended.run().final_loss == result.final_loss
     assert again.steps == []

@@ -113,7 +113,7 @@ class CraftTask:
         truth = (torch.from_numpy(np.float32(t)).to(device) for t in (targets, weights))
         return craft_loss(scores, *truth)
 
-    def judge(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: nn.Module) -> dict[str, float]:
         return f1_scores(detect, model, self.valid)
 
 

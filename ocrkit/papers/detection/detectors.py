@@ -69,7 +69,7 @@ class SceneTask:
         images = to_input(self.images[picks])
         return self.batch_loss(model, images, [self.quads[i] for i in picks])
 
-    def judge(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: nn.Module) -> dict[str, float]:
         return f1_scores(self.detect, model, self.valid)
 
 

@@ -225,7 +225,7 @@ class BidirectionalReading:
         forward, backward = map(attention_loss, logits, ids)
         return (forward + backward) / 2
 
-    def judge(self, model: ASTER) -> dict[str, float]:
+    def validate(self, model: ASTER) -> dict[str, float]:
         return self.batches.validate(model)
 
 

@@ -244,7 +244,7 @@ class Focusing:
             focusing = focus_loss(model, attended, ids[:, 1:-1], self.quads[rows].to(device))
         return (1 - FOCUS_WEIGHT) * reading + FOCUS_WEIGHT * focusing
 
-    def judge(self, model: FAN) -> dict[str, float]:
+    def validate(self, model: FAN) -> dict[str, float]:
         """Accuracy (percent) and drift on words never seen."""
         accuracy = evaluate(read_words(model, self.valid), self.valid)["accuracy"]
         found = {"accuracy": accuracy, **drift(model, self.valid)}

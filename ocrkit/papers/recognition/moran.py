@@ -145,7 +145,7 @@ class Curriculum:
             model, attention_labels(), to_input(batch.pixels).to(device), batch.texts
         )
 
-    def judge(self, model: MORAN) -> dict[str, float]:
+    def validate(self, model: MORAN) -> dict[str, float]:
         return self.batches.validate(model)
 
 

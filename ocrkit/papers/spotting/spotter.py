@@ -127,7 +127,7 @@ class SpottingTask:
             words += [scenes.words[i] for i in picks]
         return spotting_loss(model, np.concatenate(images), words, rng)
 
-    def judge(self, model: Any) -> dict[str, float]:
+    def validate(self, model: Any) -> dict[str, float]:
         both = [scores(model, spotting_scenes("valid", kind, self.count)) for kind in KINDS]
         mean = {name: float(np.mean([each[name] for each in both])) for name in both[0]}
         return {name: mean[name] for name in ("f1", "detection_f1", "read")}

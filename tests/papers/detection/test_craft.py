@@ -202,7 +202,7 @@ def test_a_small_model_learns_in_a_few_steps(weak):
     task = CraftTask(1, 8, SCENES["upright"], weak=weak, weak_from=12, count=8, valid=4)
     history = Loop(Craft((8, 16, 16, 16), 16), task, recipe, seed=1).run().history
     assert history[-1]["train_loss"] < 0.6 * history[0]["train_loss"]
-    assert next(iter(task.judge(Craft()))) == "f1"
+    assert next(iter(task.validate(Craft()))) == "f1"
 
 
 def test_the_studies_differ_in_what_they_are_taught():

@@ -76,14 +76,14 @@ def test_the_truth_scores_100_and_nothing_scores_0():
     assert nothing["f1"] == nothing["f1_tight"] == nothing["recall_percent"] == 0
 
 
-def test_a_task_is_judged_on_other_scenes_than_it_is_tested_on():
+def test_a_task_is_validated_on_other_scenes_than_it_is_tested_on():
     asked = []
 
     def detect(model, images):
         asked.append(images)
         return [np.empty((0, 4, 2))] * len(images)
 
-    SceneTask(1, SMALL, 2, loss=None, detect=detect, count=2, valid=3).judge(nn.Identity())
+    SceneTask(1, SMALL, 2, loss=None, detect=detect, count=2, valid=3).validate(nn.Identity())
     scores_unseen(detect, SMALL, nn.Identity(), count=4)
     assert len(detect_one(detect, SMALL, nn.Identity(), 5, count=4)) == 1
     valid, test, single = asked

@@ -221,7 +221,7 @@ def test_each_decoder_and_the_surer_one_read(task):
     assert {len(texts) for texts in ways.values()} == {3}
     for ahead, back, chosen in zip(*ways.values(), strict=True):
         assert chosen in (ahead, back)
-    assert set(task.judge(model)) == {"valid_accuracy", "valid_cer"}
+    assert set(task.validate(model)) == {"valid_accuracy", "valid_cer"}
 
 
 def test_a_toy_is_learnt_in_a_few_steps(task, fall):

@@ -36,7 +36,7 @@ class Doubling:
         x = torch.randn(2, 1, generator=self.random)
         return (model(x) - 2 * x).square().mean()
 
-    def judge(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: nn.Module) -> dict[str, float]:
         return {"slope": model.weight.item()}
 
 
