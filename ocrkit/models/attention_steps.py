@@ -1,4 +1,4 @@
-"""The attention decoder's steps, and the way back through them written by hand.
+"""The attention decoder's steps, and their backward pass, written by hand.
 
 Autograd goes back one operation at a time, and in every step adds a gradient as large as the weight
 to each weight's. Here the steps are kept, and each weight's gradient is one product over all of
@@ -17,7 +17,7 @@ class Weights(NamedTuple):
 
     state: [W_hh; 2 W_h], (5 * hidden, hidden); context: the LSTM's W_ih for the context,
     (4 * hidden, inputs); bias: 2 b of the query, (hidden,); score: 2 w, (hidden,).
-    Doubled, because tanh z = 2 sigmoid(2 z) - 1: see `take_step`.
+    Doubled, because tanh z = 2 sigmoid(2 z) - 1: see `attention_step`.
     """
 
     state: Tensor
@@ -42,7 +42,7 @@ class Step(NamedTuple):
     h: Tensor
 
 
-def take_step(
+def attention_step(
     frames: Tensor, keys: Tensor, characters: Tensor, h: Tensor, c: Tensor, weights: Weights
 ) -> Step:
     """One step of the decoder.
@@ -67,16 +67,16 @@ def take_step(
     return Step(energy, alpha, context, (i, f, g, o), c, tanh_c, o * tanh_c)
 
 
-def follow(
+def forced_states(
     frames: Tensor, keys: Tensor, characters: Tensor, weights: Weights
 ) -> tuple[Tensor, Tensor]:
     """Teacher forcing: characters (B, steps, 4 * hidden) -> states h (B, steps, hidden) and the
     attention alpha (B, steps, T). Both pass gradients back.
     """
-    return _Follow.apply(frames, keys, characters, *weights)
+    return _TeacherForcing.apply(frames, keys, characters, *weights)
 
 
-class _Follow(torch.autograd.Function):
+class _TeacherForcing(torch.autograd.Function):
     """All steps, and their gradients. In the comments d is the loss's gradient of what follows."""
 
     @staticmethod
@@ -86,7 +86,7 @@ class _Follow(torch.autograd.Function):
         h = c = frames.new_zeros(len(frames), keys.shape[2])
         steps: list[Step] = []
         for row in characters.unbind(1):
-            steps.append(take_step(frames, keys, row, h, c, Weights(*weights)))
+            steps.append(attention_step(frames, keys, row, h, c, Weights(*weights)))
             h, c = steps[-1].h, steps[-1].c
         h = torch.stack([step.h for step in steps], dim=1)
         small = [torch.stack([getattr(step, name) for step in steps]) for name in _SMALL]
@@ -146,4 +146,4 @@ class _Follow(torch.autograd.Function):
             )
 
 
-_SMALL = ("alpha", "context", "c", "tanh_c")  # of a Step: what is stacked for the way back
+_SMALL = ("alpha", "context", "c", "tanh_c")  # of a Step: what is stacked for the backward pass

@@ -24,7 +24,7 @@ class GatedStep(nn.Module):
         self, gate_input: Tensor, gate_state: Tensor, wide_input: Tensor, wide_state: Tensor
     ) -> Tensor:
         """Wg_f u, Wg_r x, W_f u, W_r x, each (B, C, H, W) -> the next state x (B, C, H, W)."""
-        # In place: a norm keeps its input for the way back, not its result.
+        # In place: a norm keeps its input for the backward pass, not its result.
         # G = sigmoid(BN(Wg_f u) + BN(Wg_r x))
         gate = self.bn_gate_state(gate_state).add_(self.bn_gate_input(gate_input)).sigmoid_()
         # x = ReLU(BN(W_f u) + BN(BN(W_r x) * G))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.errors import OcrkitError
-from ocrkit.models.attention_steps import Weights, follow, take_step
+from ocrkit.models.attention_steps import Weights, attention_step, forced_states
 
 GO, EOS = 0, 1  # ids of [GO] and [s], as in ocrkit.labels.AttentionLabels
 
@@ -30,15 +30,17 @@ class Attention(nn.Module):
     def forward(self, frames: Tensor, text: Tensor | None, steps: int) -> Tensor:
         """Logits (B, steps, classes) for `steps` characters ([s] counts as one).
 
-        `text` (B, >= steps) int64 starts with [GO]: each step is told the true character before it
-        (teacher forcing). None: each step is told its own last guess (greedy), and the loop ends
+        `text` (B, >= steps) int64 starts with [GO]: each step is given the true character before it
+        (teacher forcing). None: each step is given its own last output (greedy), and the loop ends
         when every row has said [s]; logits of steps never taken are 0.
         """
         if text is None:
-            return self.guess(frames, steps)[0]
-        return self.teach(frames, text, steps)[0]
+            return self.decode_greedy(frames, steps)[0]
+        return self.decode_teacher_forced(frames, text, steps)[0]
 
-    def teach(self, frames: Tensor, text: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    def decode_teacher_forced(
+        self, frames: Tensor, text: Tensor, steps: int
+    ) -> tuple[Tensor, Tensor]:
         """Teacher forcing: logits (B, steps, classes), and where each step looked, (B, steps, T).
 
         Raises:
@@ -50,10 +52,10 @@ class Attention(nn.Module):
         with torch.autocast(frames.device.type, enabled=False):
             frames, keys, weights, table = self._shared(frames)
             characters = F.embedding(text[:, :steps], table) + self._bias
-            states, alpha = follow(frames, keys, characters, weights)
+            states, alpha = forced_states(frames, keys, characters, weights)
         return self.generator(states), alpha
 
-    def guess(self, frames: Tensor, steps: int) -> tuple[Tensor, list[Tensor]]:
+    def decode_greedy(self, frames: Tensor, steps: int) -> tuple[Tensor, list[Tensor]]:
         """Greedy decoding: logits (B, steps, classes), and alpha (B, T) of each step taken."""
         with torch.autocast(frames.device.type, enabled=False):
             frames, keys, weights, table = self._shared(frames)
@@ -64,7 +66,7 @@ class Attention(nn.Module):
             maps = []
             for step in range(steps):
                 characters = F.embedding(ids, table) + self._bias
-                taken = take_step(frames, keys, characters, h, c, weights)
+                taken = attention_step(frames, keys, characters, h, c, weights)
                 h, c = taken.h, taken.c
                 maps.append(taken.alpha)
                 logits[:, step] = self.generator(h)
@@ -116,5 +118,5 @@ def attention_maps(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
         steps = model.eval()(images).shape[1]
     finally:
         hook.remove()
-    logits, maps = head.guess(frames[0], steps)
+    logits, maps = head.decode_greedy(frames[0], steps)
     return logits, torch.stack(maps, dim=1)

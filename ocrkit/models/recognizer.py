@@ -120,7 +120,7 @@ class Recognizer(nn.Module):
         if isinstance(self.head, nn.Linear):  # CTC
             return self.head(context)
         if text is not None and self.auxiliary is not None:
-            logits, alpha = self.head.teach(context, text, self.max_length + 1)
+            logits, alpha = self.head.decode_teacher_forced(context, text, self.max_length + 1)
             return logits, self.auxiliary(context), alpha
         return self.head(context, text, self.max_length + 1)
 

@@ -112,7 +112,7 @@ class _Spline(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_spline: Tensor) -> tuple[None, Tensor]:
-        # Nothing is magnified on the way back: one product.
+        # Nothing is magnified in the backward pass: one product.
         (inv_delta,) = ctx.saved_tensors
         return None, inv_delta.T @ d_spline
 

@@ -31,13 +31,15 @@ def test_teacher_forcing_equals_the_slow_version_forward_and_backward():
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-5, msg=key)
 
 
-def test_the_way_back_is_exact():
+def test_the_backward_pass_is_exact():
     head = decoder().double()
     frames = torch.randn(BATCH, FRAMES, INPUTS, dtype=torch.float64, requires_grad=True)
     text = torch.randint(0, CLASSES, (BATCH, STEPS))
     weights = tuple(head.parameters())
     # Of the logits and of the attention, which a guided loss uses.
-    assert torch.autograd.gradcheck(lambda H, *_: head.teach(H, text, STEPS), (frames, *weights))
+    assert torch.autograd.gradcheck(
+        lambda H, *_: head.decode_teacher_forced(H, text, STEPS), (frames, *weights)
+    )
 
 
 def test_frames_of_half_width_get_gradients_of_half_width():

@@ -22,7 +22,7 @@ def test_it_is_the_head_of_the_24_models_with_its_weights_kept():
     text[:, 0] = 0
     forced, greedy = decoder(frames, text, 5), decoder(frames, None, 5)
     torch.testing.assert_close(forced.logits, head(frames, text, 5))
-    logits, maps = head.guess(frames, 5)
+    logits, maps = head.decode_greedy(frames, 5)
     taken = len(maps)  # the head stops when all have said [s]
     torch.testing.assert_close(greedy.logits[:, :taken], logits[:, :taken])
     torch.testing.assert_close(greedy.alpha[:, :taken], torch.stack(maps, dim=1))
