@@ -19,7 +19,7 @@ from ocrkit.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadingTask:
     """Learn to say the texts of `batches`; validated on the images of `valid`, if there are any."""
 
     converter: Converter
@@ -99,7 +99,7 @@ class Trainer(Loop):
             model.auxiliary = torch.nn.Linear(model.head.inputs, converter.classes - 1)
             torch.nn.init.xavier_uniform_(model.auxiliary.weight)
             torch.nn.init.zeros_(model.auxiliary.bias)
-        task = Reading(converter, self.batches, valid, world, auxiliary_steps)
+        task = ReadingTask(converter, self.batches, valid, world, auxiliary_steps)
         super().__init__(model, task, recipe, seed, world=world, **options)
 
     def run(self, watch: Callable[[Progress], None] = lambda progress: None) -> TrainingResult:

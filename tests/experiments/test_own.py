@@ -15,7 +15,7 @@ from ocrkit.experiments.presets import get_preset
 from ocrkit.models import load_checkpoint
 from ocrkit.reading import Reader
 from ocrkit.training import Trainer
-from ocrkit.training.trainer import Reading
+from ocrkit.training.trainer import ReadingTask
 
 CTC, ATTN = "None-VGG-BiLSTM-CTC", "TPS-RCNN-None-Attn"
 RECIPE = replace(OWN_RECIPE, steps=6, batch_size=4, validate_every=2, precision="fp32")
@@ -118,7 +118,7 @@ def test_stopped_and_started_again_it_ends_the_same(sets, tmp_path, monkeypatch,
 def test_the_best_of_the_validations_is_kept(sets, tmp_path, monkeypatch):
     accuracies = iter([10.0, 30.0, 20.0])
 
-    monkeypatch.setattr(Reading, "validate", lambda *_: {"valid_accuracy": next(accuracies)})
+    monkeypatch.setattr(ReadingTask, "validate", lambda *_: {"valid_accuracy": next(accuracies)})
     info = Reader(train(sets, tmp_path / "run")).info["info"]
     assert (info["step"], info["valid_accuracy"]) == (4, 30.0)
 

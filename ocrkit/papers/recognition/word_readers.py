@@ -22,7 +22,7 @@ from ocrkit.papers.shared.study import Study
 from ocrkit.synth.scenes import SCENES
 from ocrkit.training import Recipe, Task, read_all
 from ocrkit.training.losses import Converter
-from ocrkit.training.trainer import Reading
+from ocrkit.training.trainer import ReadingTask
 
 MAX_LENGTH = 4  # characters of a word
 RECIPE = replace(PAPERS_RECIPE, steps=3000)
@@ -43,7 +43,7 @@ def attention_labels() -> AttentionLabels:
 
 
 def as_pixels(words: WordSet) -> Pixels:
-    """Word images as `Batches` and `Reading` take them."""
+    """Word images as `Batches` and `ReadingTask` take them."""
     return Pixels(words.images, list(words.texts), [])
 
 
@@ -117,11 +117,11 @@ def score_ctc(model: Recognizer, part: str, count: int, scene: str = "upright") 
 
 def ctc_task(
     seed: int, images: int = TRAIN_IMAGES, scene: str = "upright", batch_size: int = 16
-) -> Reading:
+) -> ReadingTask:
     """Learn to read `images` words in an order that depends on the seed."""
     train = as_pixels(ctc_word_set("train", images, scene))
     valid = as_pixels(ctc_word_set("valid", min(images, VALID_IMAGES), scene))
-    return Reading(ctc_labels(), Batches([train], batch_size, seed), valid)
+    return ReadingTask(ctc_labels(), Batches([train], batch_size, seed), valid)
 
 
 def evaluate_ctc(model: Recognizer, scene: str = "upright") -> dict[str, float]:
