@@ -123,7 +123,7 @@ def _stamp(images: ImageSet) -> list[int | str]:
 
 def _digest(file: Path) -> int:
     """A checksum (CRC-32) of a file: over 1 GB a second, and training reads it all anyway."""
-    return zlib.crc32(np.memmap(file, np.uint8, mode="r"))
+    return zlib.crc32(np.memmap(file, np.uint8, mode="r").data)
 
 
 def _cached(images: ImageSet, place: Path, name: str, stamped: list[int | str]) -> Pixels | None:

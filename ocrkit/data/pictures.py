@@ -48,7 +48,7 @@ def count_pages(image: bytes) -> int:
         OcrkitError: empty, broken, or of a kind that is not read.
     """
     with _opened(image) as picture:
-        return picture.n_frames if picture.format == "TIFF" else 1
+        return getattr(picture, "n_frames", 1) if picture.format == "TIFF" else 1
 
 
 @contextlib.contextmanager
@@ -133,5 +133,4 @@ def _on_paper(picture: Image.Image) -> Image.Image:
 
 
 def _contrast(grey: Image.Image) -> int:
-    darkest, lightest = grey.getextrema()
-    return lightest - darkest
+    return int(np.ptp(np.asarray(grey)))

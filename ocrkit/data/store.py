@@ -185,7 +185,7 @@ class ImageSet:
             said = f"{raw[:20]!r}{'...' if len(raw) > 20 else ''}"
             raise OcrkitError(f"{self.path} is an LMDB without images (num-samples is {said})")
         self._count = int(raw)
-        if self._count > (records := self._env.stat()["entries"]):
+        if self._count > (records := _open(self.path).stat()["entries"]):
             raise OcrkitError(
                 f"{self.path} says it has {self._count:,} images and holds {records:,} records: "
                 "make it again"

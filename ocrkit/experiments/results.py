@@ -46,18 +46,15 @@ def _known(model: str) -> str:
     return model
 
 
+_NUMBER, _PERCENT = float | None, Annotated[float | None, Field(ge=0, le=100)]
+_SCORES: dict[str, Any] = {
+    name: (_PERCENT if name.startswith("accuracy") else _NUMBER, None)
+    for name in COLUMNS
+    if name not in _WORDS
+}
 # A row in a file of its own or in `runs.csv`: a model that there is, and numbers that can be.
 RunRow: type[Row] = create_model(
-    "RunRow",
-    __base__=Row,
-    model=(Annotated[str, AfterValidator(_known)], ...),
-    **{
-        name: (Annotated[float, Field(ge=0, le=100)] | None, None)
-        if name.startswith("accuracy")
-        else (float | None, None)
-        for name in COLUMNS
-        if name not in _WORDS
-    },
+    "RunRow", __base__=Row, model=(Annotated[str, AfterValidator(_known)], ...), **_SCORES
 )
 
 
