@@ -49,13 +49,13 @@ def _chain_length(mask: np.ndarray, g: float) -> float:
 
 
 def _best_angle(x: np.ndarray, y: np.ndarray, g: float) -> float:
-    level = _row_clarity(x, y, 0.0, g)
+    level = row_clarity(x, y, 0.0, g)
     best, clarity = 0.0, level
     coarse = np.arange(-MOST_DEGREES, MOST_DEGREES + 0.1, 0.5)
     for angles in (coarse, np.arange(-0.5, 0.51, 0.05)):
         centre = 0.0 if angles is coarse else best
         for angle in centre + angles:
-            found = _row_clarity(x, y, angle, g)
+            found = row_clarity(x, y, angle, g)
             if found > clarity:
                 best, clarity = float(angle), found
     if clarity < (CLEARER if abs(best) > 1 else PLAINLY) * level:
@@ -63,7 +63,7 @@ def _best_angle(x: np.ndarray, y: np.ndarray, g: float) -> float:
     return best
 
 
-def _row_clarity(x: np.ndarray, y: np.ndarray, degrees: float, g: float) -> float:
+def row_clarity(x: np.ndarray, y: np.ndarray, degrees: float, g: float) -> float:
     """How sharply ink falls into rows when the page is turned by an angle.
 
     The sum of the squared steps between neighbouring rows of the profile, by the ink's amount:

@@ -125,6 +125,12 @@ def test_crops_are_dark_on_light_without_frames_or_neighbours():
         assert not dark[:, :2].any()
 
 
+@pytest.mark.filterwarnings("error")
+def test_letters_at_the_very_edge_of_a_page_are_found():
+    page = draw_page("chat").image[:, 38:]
+    assert len(find_lines(np.ascontiguousarray(page)).lines) > 20
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (300, 1), (40, 40), (800, 600)])
 def test_an_empty_page_has_no_lines(shape):
     rng = np.random.default_rng(0)
