@@ -142,7 +142,7 @@ def _choose_words(
     left_out = {reason: entries for reason, entries in reasons.items() if entries}
     if len(usable) < 10:
         told = "".join(f"; {some(entries)} {reason}" for reason, entries in left_out.items())
-        raise OcrkitError(f"{len(usable)} words can be drawn, and 10 are needed: give more words{told}")
+        raise OcrkitError(f"{len(usable)} words can be drawn, and 10 are needed{told}: give more")
     return charset, usable, left_out
 
 
