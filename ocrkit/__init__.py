@@ -15,8 +15,9 @@ if TYPE_CHECKING:  # what __getattr__ finds, for editors and type checkers
     from ocrkit.hangul import charset
     from ocrkit.labels import label_of
     from ocrkit.metrics import Scores, score
-    from ocrkit.models.checkpoints import load_checkpoint, load_reference, save_checkpoint
+    from ocrkit.models.checkpoints import load_checkpoint, save_checkpoint
     from ocrkit.models.recognizer import MODEL_NAMES, Recognizer
+    from ocrkit.models.reference import load_reference
     from ocrkit.page import Page, read
     from ocrkit.reading import Reader, Reading
     from ocrkit.synth.fonts import Font, find_fonts
@@ -36,7 +37,8 @@ _NAMES = {
     "hangul": ("charset",),
     "labels": ("label_of",),
     "metrics": ("Scores", "score"),
-    "models.checkpoints": ("load_checkpoint", "load_reference", "save_checkpoint"),
+    "models.checkpoints": ("load_checkpoint", "save_checkpoint"),
+    "models.reference": ("load_reference",),
     "models.recognizer": ("MODEL_NAMES", "Recognizer"),
     "page": ("Page", "read"),
     "reading": ("Reader", "Reading"),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -10,7 +11,7 @@ from ocrkit.data.cache import resize
 from ocrkit.data.pictures import contrast_problem, decode
 from ocrkit.errors import OcrkitError
 from ocrkit.files import read_file
-from ocrkit.models import load_checkpoint
+from ocrkit.models import load_checkpoint, load_reference
 from ocrkit.training.losses import make_converter
 from ocrkit.training.predict import read_all
 
@@ -48,14 +49,39 @@ class Reader:
     """A checkpoint that reads files.
 
     Args:
+        checkpoint: ours, or a .pth file of the reference framework.
         pad: keep the images' shapes and pad, or stretch them; None does as its training did.
+        charset: for a .pth file, its characters in training order; such a file does not hold them.
+        image_width: for a .pth file without TPS, the width in pixels of the images it was trained
+            on; such a file does not hold it either.
 
     Raises:
-        OcrkitError: the checkpoint is missing or broken.
+        OcrkitError: the checkpoint is missing or broken, or the charset is not its own.
     """
 
-    def __init__(self, checkpoint: str | Path, pad: bool | None = None):
-        self.model, self.info = load_checkpoint(checkpoint)
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        pad: bool | None = None,
+        charset: str | None = None,
+        image_width: int | None = None,
+    ):
+        self.info: dict[str, Any]
+        if Path(checkpoint).suffix == ".pth":
+            if charset is None:
+                raise OcrkitError(
+                    f"{checkpoint} does not hold its characters: give them, in the order of its "
+                    "training, with --charset FILE"
+                )
+            self.model = load_reference(checkpoint, charset=charset, image_width=image_width)
+            self.info = {"charset": charset}
+        elif (charset, image_width) != (None, None):
+            raise OcrkitError(
+                f"{checkpoint} knows its own characters and width: --charset and --image-width are "
+                "for .pth files"
+            )
+        else:
+            self.model, self.info = load_checkpoint(checkpoint)
         trained = self.info.get("info", {}).get("pad", False)
         self.pad: bool = trained if pad is None else pad
         self.charset: str = self.info["charset"]

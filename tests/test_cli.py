@@ -11,6 +11,7 @@ import lmdb
 import nbformat
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ocrkit import cli
@@ -22,7 +23,7 @@ from ocrkit.synth import Generation, find_fonts, samples
 GOLDEN = Path(__file__).parent / "golden" / "parameters_24.csv"
 COMMANDS = (
     *("doctor", "models", "generate", "sweep", "train", "evaluate", "report", "promote"),
-    *("read", "notebooks", "pack", "diagnose", "papers"),
+    *("read", "notebooks", "pack", "diagnose", "papers", "export"),
 )
 MODEL = "None-VGG-None-CTC"
 
@@ -263,6 +264,34 @@ def test_evaluate_leaves_out_empty_labels_and_names_those_too_long(checkpoint, o
     assert text.split()[-1] == "2"  # images that were scored
     assert "1 of 3 labels are empty, and left out" in complaint
     assert "1 of 3 labels are too long for the model" in complaint
+
+
+def test_an_export_reads_as_the_references_own_files_do(checkpoint, ocrkit, complains, tmp_path):
+    set_, made = "data/generated/smoke/test-basic", tmp_path / "best_accuracy.pth"
+    code, told, _ = ocrkit("export", checkpoint, "--out", made)
+    assert code == 0
+    characters = tmp_path / "best_accuracy.characters.txt"
+    assert "--FeatureExtraction VGG --SequenceModeling None --Prediction CTC" in told
+    assert f'--saved_model {made} --character "$(cat {characters})"' in told
+    stored = torch.load(made, weights_only=True)
+    assert "module.FeatureExtraction.ConvNet.0.weight" in stored
+    options = ("--charset", characters, "--image-width", PRESETS["smoke"].image_width)
+    code, scored, _ = ocrkit("evaluate", made, set_, *options)
+    assert code == 0
+    assert scored.split("fork")[1] == ocrkit("evaluate", checkpoint, set_)[1].split("fork")[1]
+    image = tmp_path / "a.jpg"
+    image.write_bytes(ImageSet(set_).image_bytes(0))
+    read = ["read", image, "--force", "--checkpoint"]
+    assert ocrkit(*read, made, *options)[1] == ocrkit(*read, checkpoint)[1]
+    assert "give them, in the order of its training, with --charset" in complains(
+        "evaluate", made, set_
+    )
+    characters.write_text("가나다", encoding="utf-8")
+    said = complains("evaluate", made, set_, *options)
+    assert "has 41 classes but this charset makes 4" in said
+    assert "end it in .pth" in complains("export", checkpoint, "--out", tmp_path / "m.bin")
+    said = complains("evaluate", checkpoint, set_, "--charset", "972")
+    assert "knows its own characters and width" in said
 
 
 def test_evaluate_of_nothing(checkpoint, complains, tmp_path):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from ocrkit.cli.base import PadOrStretch, app, complain, err
+from ocrkit.cli.use import ReferenceCharset, ReferenceWidth, load_reader
 from ocrkit.errors import OcrkitError
 from ocrkit.files import read_json, write_text
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from ocrkit.page import LineReader, Page
+    from ocrkit.reading import Reader
 
 Pages = list[tuple[int, "Page"]]
 _WEIGHTS = (".safetensors", ".pth")
@@ -42,6 +44,8 @@ def read(
         bool, typer.Option("--force", help="with --checkpoint: read what looks hopeless")
     ] = False,
     pad: PadOrStretch = None,
+    charset: ReferenceCharset = None,
+    image_width: ReferenceWidth = None,
 ) -> None:
     """Read pages of Korean text: pictures, scans, PDFs."""
     kinds = [kind for kind, on in (("json", as_json), ("hocr", hocr), ("pdf", pdf)) if on]
@@ -52,10 +56,13 @@ def read(
             _misused(
                 "--json, --hocr, --pdf and --out are for pages, and this checkpoint reads lines"
             )
-        failed = _read_lines(checkpoint, files, force, pad)
+        failed = _read_lines(load_reader(checkpoint, pad, charset, image_width), files, force)
     else:
-        if force or pad is not None:
-            _misused("--force, --pad and --stretch are for models that read lines: --checkpoint")
+        if force or (pad, charset, image_width) != (None, None, None):
+            _misused(
+                "--force, --pad, --stretch, --charset and --image-width are for models that read "
+                "lines: --checkpoint"
+            )
         if as_json and hocr and not out:
             _misused("--json and --hocr together need a folder: --out FOLDER")
         names = Counter(file.stem for file in files)
@@ -84,11 +91,9 @@ def _reads_pages(checkpoint: Path) -> bool:
     return note.is_file() and "signs" in read_json(note)
 
 
-def _read_lines(checkpoint: Path, images: list[Path], force: bool, pad: bool | None) -> int:
+def _read_lines(reader: "Reader", images: list[Path], force: bool) -> int:
     """Read images of one line with one of the 24; how many failed."""
-    from ocrkit.reading import Reader
-
-    reader, refused = Reader(checkpoint, pad), 0
+    refused = 0
     complain(reader.limits(), "dim")
     for image in images:
         try:

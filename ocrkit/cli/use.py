@@ -1,12 +1,43 @@
-"""The command that scores a trained model."""
+"""Commands that score a trained model, and hand it to the reference framework."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocrkit.cli.base import PadOrStretch, app, complain, console
+from ocrkit.cli.base import PadOrStretch, app, complain, console, say
 from ocrkit.errors import OcrkitError
+from ocrkit.limits import MAX_IMAGE_WIDTH
+
+if TYPE_CHECKING:
+    from ocrkit.reading import Reader
+
+
+ReferenceCharset = Annotated[
+    str | None,
+    typer.Option("--charset", help="of a .pth file: its characters in training order, a text file"),
+]
+ReferenceWidth = Annotated[
+    int | None,
+    typer.Option(
+        "--image-width", min=32, max=MAX_IMAGE_WIDTH, help="of a .pth file [default: TPS's, or 100]"
+    ),
+]
+
+
+def load_reader(
+    checkpoint: Path, pad: bool | None, charset: str | None, image_width: int | None
+) -> "Reader":
+    """A reader of lines: a checkpoint of ours, or a .pth file with its characters.
+
+    Raises:
+        OcrkitError: as `Reader`, or the charset is neither a name nor a file.
+    """
+    from ocrkit.experiments.own import characters_in_order
+    from ocrkit.reading import Reader
+
+    characters = None if charset is None else characters_in_order(charset)
+    return Reader(checkpoint, pad, characters, image_width)
 
 
 @app.command()
@@ -14,6 +45,8 @@ def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="such as runs/mini/checkpoints/NAME")],
     sets: Annotated[list[Path], typer.Argument(help="LMDB sets with labels")],
     pad: PadOrStretch = None,
+    charset: ReferenceCharset = None,
+    image_width: ReferenceWidth = None,
 ) -> None:
     """Score a checkpoint on LMDB sets: accuracy with its interval, and every error rate."""
     import pandas as pd
@@ -22,12 +55,11 @@ def evaluate(
     from ocrkit.data.store import ImageSet
     from ocrkit.labels import label_of, outside
     from ocrkit.metrics import score
-    from ocrkit.reading import Reader
     from ocrkit.results.show import to_rich
     from ocrkit.training import read_all
     from ocrkit.training.losses import can_say
 
-    reader, rows = Reader(checkpoint, pad), []
+    reader, rows = load_reader(checkpoint, pad, charset, image_width), []
     for path in sets:
         size = (reader.model.image_width, reader.model.image_height)
         images = load_pixels(ImageSet(path), *size, reader.pad)
@@ -55,3 +87,32 @@ def evaluate(
         for index, reason in images.broken:
             complain(f"{path}: image {index} left out: {reason}", "yellow")
     to_rich(pd.DataFrame(rows), f"{reader.model.name} ({checkpoint.name})", console)
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="such as runs/mini/checkpoints/NAME")],
+    out: Annotated[Path, typer.Option(help="the file to write: NAME.pth")],
+) -> None:
+    """Write a checkpoint as a .pth file of the reference framework, its characters beside it."""
+    from ocrkit.files import write_text
+    from ocrkit.models import load_checkpoint
+    from ocrkit.models.recognizer import parse_name
+    from ocrkit.models.reference import save_reference
+
+    if out.suffix != ".pth":
+        raise OcrkitError(f"{out} is no name for such a file: end it in .pth")
+    model, described = load_checkpoint(checkpoint)
+    save_reference(model, out)
+    characters = out.with_suffix(".characters.txt")
+    write_text(characters, described["charset"] + "\n")
+    flags = ("Transformation", "FeatureExtraction", "SequenceModeling", "Prediction")
+    options = [
+        *(f"--{flag} {stage}" for flag, stage in zip(flags, parse_name(model.name), strict=True)),
+        f"--imgH {model.image_height} --imgW {model.image_width}",
+        f"--batch_max_length {model.max_length}",
+        f"--output_channel {round(512 * model.width)} --hidden_size {round(256 * model.width)}",
+        *(["--PAD"] if described.get("info", {}).get("pad") else []),
+        f'--saved_model {out} --character "$(cat {characters})"',
+    ]
+    say(f"{out} and {characters}; the framework reads it with {' '.join(options)}")

@@ -28,6 +28,7 @@ from ocrkit.training.precision import find_device
 
 # For a quarter-width model on a laptop; what is larger wants more steps and larger batches.
 OWN_RECIPE = replace(RECIPES["fast"], name="own", steps=6000, batch_size=32, validate_every=500)
+_NAMED = ("972", "ksx1001")
 
 
 def find_charset(choice: str, sets: Sequence[ImageSet]) -> str:
@@ -42,15 +43,25 @@ def find_charset(choice: str, sets: Sequence[ImageSet]) -> str:
     """
     if choice == "data":
         return charset_of(text for images in sets for text in images.texts())
+    characters = characters_in_order(choice)
+    return characters if choice in _NAMED else charset_of([characters])
+
+
+def characters_in_order(choice: str) -> str:
+    """The characters that a name or a text file stands for, in its order, each once.
+
+    Raises:
+        OcrkitError: neither a name nor a file, or a file without characters.
+    """
     path = Path(choice)
     if not path.exists():
-        if choice in ("972", "ksx1001"):
+        if choice in _NAMED:
             return named_charset(choice)
         raise OcrkitError(f"no charset {choice!r}: choose data, 972, ksx1001 or a text file")
-    text = nfc("".join(read_whole_lines(path)))
-    if not text.strip():
+    text = "".join(nfc("".join(read_whole_lines(path))).split())
+    if not text:
         raise OcrkitError(f"{path} holds no characters: write them into it")
-    return charset_of([text])
+    return "".join(dict.fromkeys(text))
 
 
 def preset_charset(preset: Preset) -> str:

@@ -1,6 +1,6 @@
 """The 24 recognisers: TPS, three extractors, BiLSTM, CTC and attention."""
 
-from ocrkit.models.checkpoints import load_checkpoint, load_reference, save_checkpoint
+from ocrkit.models.checkpoints import load_checkpoint, save_checkpoint
 from ocrkit.models.recognizer import (
     MODEL_NAMES,
     STAGES,
@@ -10,6 +10,7 @@ from ocrkit.models.recognizer import (
     orthogonal_start,
     parse_name,
 )
+from ocrkit.models.reference import load_reference
 
 __all__ = [
     "MODEL_NAMES",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ocrkit.models import Recognizer
-from ocrkit.models.checkpoints import reference_name
+from ocrkit.models.reference import reference_name
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -11,8 +11,14 @@ from reference_models import formula_state, golden_json, noise_images, thin
 from safetensors.torch import load_file, save
 
 from ocrkit.errors import OcrkitError
-from ocrkit.models import Recognizer, load_checkpoint, load_reference, save_checkpoint
-from ocrkit.models.checkpoints import reference_name, save_reference
+from ocrkit.models import (
+    MODEL_NAMES,
+    Recognizer,
+    load_checkpoint,
+    load_reference,
+    save_checkpoint,
+)
+from ocrkit.models.reference import find_name, reference_name, save_reference
 
 CTC_CHARSET, ATTN_CHARSET = "가나다라마바사아자", "가나다라마바사아"
 
@@ -319,3 +325,27 @@ def test_half_a_checkpoint_reads_nearly_the_same(tmp_path):
     with torch.inference_mode():
         ours, theirs = loaded(noise_images(40)), model(noise_images(40))
     assert (ours - theirs).norm() < 0.02 * theirs.norm()
+
+
+def test_the_names_of_its_tensors_tell_which_of_the_24_a_file_is():
+    for name in MODEL_NAMES:
+        with torch.device("meta"):
+            model = Recognizer(name, classes=9, width=0.1)
+        assert find_name("m.pth", map(reference_name, model.state_dict())) == name
+
+
+@pytest.mark.parametrize("name", ["None-VGG-None-CTC", "None-RCNN-BiLSTM-Attn", "TPS-VGG-None-CTC"])
+def test_a_reference_file_tells_its_model(tmp_path, name):
+    width = 1.0 if name.startswith("TPS") else 0.125
+    torch.manual_seed(0)
+    classes = 4 if name.endswith("CTC") else 5
+    model = Recognizer(name, classes=classes, image_width=64, width=width)
+    loaded = load_reference(save_reference(model, tmp_path / "m.pth"), charset="가나다")
+    assert (loaded.name, loaded.width) == (name, width)
+    assert loaded.image_width == (64 if name.startswith("TPS") else 100)
+
+
+def test_a_file_of_none_of_the_24_is_named(tmp_path, refused):
+    torch.save({"module.conv.weight": torch.zeros(3, 3)}, tmp_path / "m.pth")
+    with refused("m.pth has the tensors of none of the 24 models"):
+        load_reference(tmp_path / "m.pth", charset="가나다")

@@ -8,7 +8,7 @@ from reference_models import golden_json, golden_parameters, noise_images, thin
 
 from ocrkit.errors import OcrkitError
 from ocrkit.models import MODEL_NAMES, STAGES, Recognizer, initialise, parse_name
-from ocrkit.models.checkpoints import reference_name
+from ocrkit.models.reference import reference_name
 
 PARAMETERS = golden_parameters()
 
