@@ -10,9 +10,9 @@ import pandas as pd
 
 from ocrkit.experiments.presets import KINDS, get_preset
 from ocrkit.experiments.scoring import PAPER_IMAGES, paper_weighted
-from ocrkit.results.claims import Finding, settled
 from ocrkit.results.rows import by_model, ended_well
 from ocrkit.results.statistics import Gains, interval, measure, stage_contrast
+from ocrkit.results.verdicts import Finding, settled
 
 # What is read, and the column of its accuracy. Those after "syllable" are for comparison.
 PARTS = {

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from ocrkit.experiments.scoring import paper_weighted
-from ocrkit.results.claims import DIFFERS, NOT_SETTLED, REPRODUCED
 from ocrkit.results.mix import PARTS, has_mix, judge_mix, mix_gains, mix_table
+from ocrkit.results.verdicts import DIFFERS, NOT_SETTLED, REPRODUCED
 
 MODELS = [f"{t}-VGG-BiLSTM-{p}" for t in ("None", "TPS") for p in ("CTC", "Attn")]
 

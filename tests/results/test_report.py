@@ -53,7 +53,7 @@ def test_every_table_and_figure_is_saved_and_its_image_is_in_the_page(whole):
         *("run_facts", "failed_yours", "stage_gains", "mix_reference"),
     }
     drawn = {
-        *("accuracy_time", "accuracy_parameters", "stage_averages", "five_kinds", "curves_2019"),
+        *("accuracy_time", "accuracy_parameters", "stage_averages", "five_kinds"),
         *("kinds_yours", "kinds_reference", "learning_yours", "learning_reference"),
         *("tps_on_the_mix", "variance_by_stage"),
     }

@@ -13,15 +13,14 @@ from ocrkit import published
 from ocrkit.errors import OcrkitError
 from ocrkit.results.statistics import (
     PAPER_MIX,
-    REST,
     interval,
     intervals,
     measure,
     rank_correlation,
     stage_contrast,
     stage_gains,
-    variance_shares,
 )
+from ocrkit.results.variance import REST, variance_shares
 
 NAMES = published.model_names()
 

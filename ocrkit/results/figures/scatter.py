@@ -1,16 +1,18 @@
 """Figures 4 and 5: accuracy against time and against parameters, the paper's 24 beside ours."""
 
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
+from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ocrkit.results.figures import style
-from ocrkit.results.figures.labels import place_labels
 from ocrkit.results.rows import by_model
 from ocrkit.results.tables import cost_column, frontier, sources
 
@@ -55,12 +57,39 @@ def accuracy_against(
         figure.legend(handles=_legend(), loc="outside lower center", ncols=5, fontsize=8)
         style.finish(figure)
         for axes, rows in zip(panels, shown.values(), strict=False):
-            best = frontier(rows, column).set_index("model")
-            named = {name: (row[column], row["accuracy_percent"]) for name, row in best.iterrows()}
-            others = rows[~rows["model"].isin(best.index)]
-            obstacles = others[[column, "accuracy_percent"]].to_numpy().tolist()
-            place_labels(axes, named, obstacles, _corners(list(named.values())))
+            points = rows.set_index("model")[[column, "accuracy_percent"]]
+            name_points(axes, points, frontier(rows, column)["model"].tolist())
         return figure
+
+
+def name_points(axes: Axes, points: pd.DataFrame, names: Sequence[str]) -> list[Text]:
+    """Write names near their points, with a thin line to each, away from points and other names.
+
+    Args:
+        axes: laid out already (its limits and place in the figure are final).
+        points: all points that are drawn: columns x and y in data coordinates, indexed by name.
+        names: of those that get their name.
+    """
+    chosen = points.loc[list(names)].to_numpy()
+    notes = [
+        axes.text(x, y, name, fontsize=7.5, zorder=4)
+        for name, (x, y) in zip(names, chosen, strict=True)
+    ]
+    # adjustText keeps away from points alone; a marker is a square of nine of them, 8 points wide.
+    pixels = axes.transData.transform(points.to_numpy())
+    offsets = [4 / 72 * axes.figure.dpi * np.array(d) for d in product((-1, 0, 1), repeat=2)]
+    filled = axes.transData.inverted().transform(np.concatenate([pixels + d for d in offsets]))
+    adjust_text(
+        notes,
+        *filled.T,
+        target_x=chosen[:, 0],
+        target_y=chosen[:, 1],
+        ax=axes,
+        iter_lim=300,  # steps, not seconds: the same figure on any machine
+        expand=(1.05, 1.2),
+        arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.7},
+    )
+    return notes
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, column: str) -> None:
@@ -134,11 +163,3 @@ def _legend() -> list[Line2D]:
     )
     # Legends fill by columns; taken in turns, the first row reads colours, the second shapes.
     return [handle for pair in zip(handles[:5], handles[5:], strict=True) for handle in pair]
-
-
-def _corners(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The corners of the steps that `Axes.step(where="post")` draws through the points."""
-    corners = points[:1]
-    for (_, low), (right, high) in pairwise(points):
-        corners += [(right, low), (right, high)]
-    return corners

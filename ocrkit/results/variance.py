@@ -1,0 +1,66 @@
+"""Which stage explains how much: an analysis of variance of the 24 accuracies."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from ocrkit import published
+from ocrkit.results.statistics import Measured, interval
+
+REST = "three stages or more"
+_SHAPE = tuple(len(options) for options in published.STAGE_OPTIONS.values())
+_AXES = tuple(range(len(_SHAPE)))
+
+
+def variance_shares(measured: Measured) -> pd.DataFrame:
+    """What each stage and each pair of stages explains of the variance.
+
+    The grid is balanced (every option meets every other equally often), so the sum of squares of
+    the 24 accuracies splits without ambiguity into the four stages, their six interactions two by
+    two, and a rest.
+
+    Returns:
+        Columns term ("feature", "transformation x feature", ...), degrees (of freedom),
+        share_percent (sums to 100), low_95 and high_95 (bootstrap), noise_percent: the share that
+        noise alone would be expected to give the term. A share no larger than that is nothing.
+        No rows unless all 24 models have a result and they differ: with a gap, the parts overlap
+        and no single split exists.
+    """
+    columns = ["term", "degrees", "share_percent", "low_95", "high_95", "noise_percent"]
+    names = list(published.model_names())
+    if len(measured.means) < len(names) or measured.means.nunique() == 1:
+        return pd.DataFrame(columns=columns)
+    means = measured.means[names].to_numpy(float).reshape(*_SHAPE, 1)
+    squares = _sums_of_squares(means)
+    drawn = _sums_of_squares(measured.draws.loc[names].to_numpy().reshape(*_SHAPE, -1))
+    total, totals = sum(squares.values()).item(), sum(drawn.values())
+    noise = float(measured.draws.var(axis=1, ddof=0).mean())
+    rows, left = [], len(names) - 1
+    for axes, square in squares.items():
+        degrees = int(np.prod([_SHAPE[axis] - 1 for axis in axes])) if axes else left
+        left -= degrees
+        part = np.divide(drawn[axes], totals, out=np.zeros_like(totals), where=totals > 0)
+        term = " x ".join(published.STAGES[axis] for axis in axes) or REST
+        bounds = interval(100 * part)
+        rows.append(
+            [term, degrees, 100 * square.item() / total, *bounds, 100 * degrees * noise / total]
+        )
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _sums_of_squares(grid: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
+    """Sums of squares by term for accuracies of shape (2, 3, 2, 2, draws); () is the rest."""
+    centred = grid - grid.mean(axis=_AXES, keepdims=True)
+    effects: dict[tuple[int, ...], np.ndarray] = {}
+    squares: dict[tuple[int, ...], np.ndarray] = {}
+    for size in (1, 2):
+        for axes in combinations(_AXES, size):
+            others = tuple(axis for axis in _AXES if axis not in axes)
+            effect = centred.mean(axis=others, keepdims=True)
+            # What a pair does together is what its two stages do not do alone.
+            effects[axes] = effect - sum(effects[(axis,)] for axis in axes if size > 1)
+            repeats = int(np.prod([_SHAPE[axis] for axis in others]))
+            squares[axes] = repeats * (effects[axes] ** 2).sum(axis=_AXES)
+    rest = (centred**2).sum(axis=_AXES) - sum(squares.values())
+    return squares | {(): rest.clip(0)}
