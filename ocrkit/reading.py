@@ -54,6 +54,7 @@ class Reader:
         charset: for a .pth file, its characters in training order; such a file does not hold them.
         image_width: for a .pth file without TPS, the width in pixels of the images it was trained
             on; such a file does not hold it either.
+        max_length: for a .pth file, the characters of its longest text; None is the framework's 25.
 
     Raises:
         OcrkitError: the checkpoint is missing or broken, or the charset is not its own.
@@ -65,6 +66,7 @@ class Reader:
         pad: bool | None = None,
         charset: str | None = None,
         image_width: int | None = None,
+        max_length: int | None = None,
     ):
         self.info: dict[str, Any]
         if Path(checkpoint).suffix == ".pth":
@@ -73,12 +75,13 @@ class Reader:
                     f"{checkpoint} does not hold its characters: give them, in the order of its "
                     "training, with --charset FILE"
                 )
-            self.model = load_reference(checkpoint, charset=charset, image_width=image_width)
+            sizes = {"image_width": image_width, "max_length": max_length or 25}
+            self.model = load_reference(checkpoint, charset=charset, **sizes)
             self.info = {"charset": charset}
-        elif (charset, image_width) != (None, None):
+        elif (charset, image_width, max_length) != (None, None, None):
             raise OcrkitError(
-                f"{checkpoint} knows its own characters and width: --charset and --image-width are "
-                "for .pth files"
+                f"{checkpoint} knows its own characters and sizes: --charset, --image-width and "
+                "--max-length are for .pth files"
             )
         else:
             self.model, self.info = load_checkpoint(checkpoint)

@@ -291,7 +291,7 @@ def test_an_export_reads_as_the_references_own_files_do(checkpoint, ocrkit, comp
     assert "has 41 classes but this charset makes 4" in said
     assert "end it in .pth" in complains("export", checkpoint, "--out", tmp_path / "m.bin")
     said = complains("evaluate", checkpoint, set_, "--charset", "972")
-    assert "knows its own characters and width" in said
+    assert "knows its own characters and sizes" in said
 
 
 def test_evaluate_of_nothing(checkpoint, complains, tmp_path):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from ocrkit.cli.base import PadOrStretch, app, complain, err
-from ocrkit.cli.use import ReferenceCharset, ReferenceWidth, load_reader
+from ocrkit.cli.use import ReferenceCharset, ReferenceLength, ReferenceWidth, load_reader
 from ocrkit.errors import OcrkitError
 from ocrkit.files import read_json, write_text
 
@@ -46,6 +46,7 @@ def read(
     pad: PadOrStretch = None,
     charset: ReferenceCharset = None,
     image_width: ReferenceWidth = None,
+    max_length: ReferenceLength = None,
 ) -> None:
     """Read pages of Korean text: pictures, scans, PDFs."""
     kinds = [kind for kind, on in (("json", as_json), ("hocr", hocr), ("pdf", pdf)) if on]
@@ -56,12 +57,14 @@ def read(
             _misused(
                 "--json, --hocr, --pdf and --out are for pages, and this checkpoint reads lines"
             )
-        failed = _read_lines(load_reader(checkpoint, pad, charset, image_width), files, force)
+        failed = _read_lines(
+            load_reader(checkpoint, pad, charset, image_width, max_length), files, force
+        )
     else:
-        if force or (pad, charset, image_width) != (None, None, None):
+        if force or (pad, charset, image_width, max_length) != (None,) * 4:
             _misused(
-                "--force, --pad, --stretch, --charset and --image-width are for models that read "
-                "lines: --checkpoint"
+                "--force, --pad, --stretch, --charset, --image-width and --max-length "
+                "are for models that read lines: --checkpoint"
             )
         if as_json and hocr and not out:
             _misused("--json and --hocr together need a folder: --out FOLDER")

@@ -7,7 +7,7 @@ import typer
 
 from ocrkit.cli.base import PadOrStretch, app, complain, console, say
 from ocrkit.errors import OcrkitError
-from ocrkit.limits import MAX_IMAGE_WIDTH
+from ocrkit.limits import MAX_IMAGE_WIDTH, MAX_LENGTH
 
 if TYPE_CHECKING:
     from ocrkit.reading import Reader
@@ -24,9 +24,20 @@ ReferenceWidth = Annotated[
     ),
 ]
 
+ReferenceLength = Annotated[
+    int | None,
+    typer.Option(
+        "--max-length", min=1, max=MAX_LENGTH, help="of a .pth file: longest text [default: 25]"
+    ),
+]
+
 
 def load_reader(
-    checkpoint: Path, pad: bool | None, charset: str | None, image_width: int | None
+    checkpoint: Path,
+    pad: bool | None,
+    charset: str | None,
+    image_width: int | None,
+    max_length: int | None,
 ) -> "Reader":
     """A reader of lines: a checkpoint of ours, or a .pth file with its characters.
 
@@ -37,7 +48,7 @@ def load_reader(
     from ocrkit.reading import Reader
 
     characters = None if charset is None else characters_in_order(charset)
-    return Reader(checkpoint, pad, characters, image_width)
+    return Reader(checkpoint, pad, characters, image_width, max_length)
 
 
 @app.command()
@@ -47,6 +58,7 @@ def evaluate(
     pad: PadOrStretch = None,
     charset: ReferenceCharset = None,
     image_width: ReferenceWidth = None,
+    max_length: ReferenceLength = None,
 ) -> None:
     """Score a checkpoint on LMDB sets: accuracy with its interval, and every error rate."""
     import pandas as pd
@@ -59,7 +71,7 @@ def evaluate(
     from ocrkit.training import read_all
     from ocrkit.training.losses import can_say
 
-    reader, rows = load_reader(checkpoint, pad, charset, image_width), []
+    reader, rows = load_reader(checkpoint, pad, charset, image_width, max_length), []
     for path in sets:
         size = (reader.model.image_width, reader.model.image_height)
         images = load_pixels(ImageSet(path), *size, reader.pad)
