@@ -45,6 +45,14 @@ def ink_bands(image: Image.Image) -> int:
     return int(inked[0]) + int((inked[1:] & ~inked[:-1]).sum())
 
 
+def higher_than_wide(width: int, height: int) -> bool:
+    """Is a picture of this size in pixels no line, but upright text or a page?
+
+    One syllable's own box may be higher than wide, though not by half.
+    """
+    return height > 1.5 * width or height > max(width, 200)
+
+
 class Reader:
     """A checkpoint that reads files.
 
@@ -110,7 +118,7 @@ class Reader:
         page = "this model reads one line of text; cut the page into lines first"
         if problem := contrast_problem(image):
             found.append(problem)
-        elif height > width and height > 100:
+        elif height > 100 and higher_than_wide(width, height):
             found.append(f"the image is {width} x {height} pixels, higher than wide: {page}")
         elif height > 100 and (bands := ink_bands(image)) > 4:
             found.append(f"the image has {bands} bands of ink, one below the other: {page}")
