@@ -157,12 +157,12 @@ def place(on: str, workers: int) -> Iterator[None]:
 @contextlib.contextmanager
 def resumable() -> Iterator[None]:
     """Within the block a SIGTERM lets the training save, and ends the command with code 75."""
-    from ocrkit.training.interruption import Interrupted, save_on_sigterm
+    from ocrkit.training.interruption import EXIT_RESUMABLE, Interrupted, save_on_sigterm
 
     try:
         with save_on_sigterm():
             yield
-    except Interrupted as end:
+    except Interrupted:
         if not console.quiet:
             complain("stopped by SIGTERM, and saved: the same command goes on from there", "yellow")
-        raise typer.Exit(end.code) from None
+        raise typer.Exit(EXIT_RESUMABLE) from None

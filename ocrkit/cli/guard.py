@@ -5,6 +5,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 
 def make_printable() -> None:
@@ -13,6 +14,7 @@ def make_printable() -> None:
     Consoles of Windows (CP949, CP1252) lack characters of labels, and file names on Linux may be no
     Unicode at all; by default either ends a command in the middle of its work.
     """
+    stream: Any
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):  # not a text stream, or closed
             stream.reconfigure(errors="backslashreplace")

@@ -77,6 +77,7 @@ def _draw(document: pdfium.PdfDocument, index: int) -> Image.Image:
         # a poster is drawn as finely as fits
         finest = (0.95 * MAX_PIXELS / max(width * height, 1)) ** 0.5
         scale = min(PDF_DPI / _POINTS_PER_INCH, finest)
-        return page.render(scale=scale, grayscale=True).to_pil().convert("L")
+        drawn = page.render(scale=scale, grayscale=True)  # pyright: ignore[reportArgumentType]
+        return drawn.to_pil().convert("L")
     except (pdfium.PdfiumError, ValueError) as error:
         raise OcrkitError(f"the page does not draw ({error})") from None

@@ -149,7 +149,7 @@ def without_rules(mask: np.ndarray, rules: Rules, g: float) -> np.ndarray:
         pixels, down = rest.view(np.uint8), np.ones((reach + 1, 1), np.uint8)
         above = cv2.dilate(pixels, down, anchor=(0, reach))
         below = cv2.dilate(pixels, down, anchor=(0, 0))
-        rest |= level & (above & below).astype(bool)
+        rest |= level & np.bitwise_and(above, below).astype(bool)
     return rest
 
 

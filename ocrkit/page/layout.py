@@ -116,10 +116,9 @@ def _lines(grey: np.ndarray, g: float) -> tuple[float, list[FoundLine]]:
 def _look_behind(run: Run, behind: np.ndarray, g: float) -> None:
     """Note the paper at both ends of a run, and whether it ends near one."""
     line, end, away = behind[run.y0 : run.y1], max(1, round(g)), round(1.6 * g)
-    run.paper = tuple(
-        float(np.median(line[:, a:b]))
-        for a, b in ((run.x0, run.x0 + end), (max(run.x0, run.x1 - end), run.x1))
-    )
+    left = line[:, run.x0 : run.x0 + end]
+    right = line[:, max(run.x0, run.x1 - end) : run.x1]
+    run.paper = float(np.median(left)), float(np.median(right))
     beyond = line[:, [max(0, run.x0 - away), min(line.shape[1] - 1, run.x1 + away)]]
     run.in_box = bool((np.abs(np.median(beyond, axis=0) - run.paper) > 8).any())
 

@@ -1,6 +1,7 @@
 """In which order runs are read: boxes as wholes, columns one after the other, rows from the top."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -33,8 +34,9 @@ def enclosed(rules: Rules, g: float) -> tuple[np.ndarray, list[tuple[int, int, i
     reach = max(1, round(0.3 * g))
     # ends that nearly meet, meet
     walls = spread(rules.level, 2 * reach, 0) | spread(rules.upright, 0, 2 * reach)
-    labels, _ = ndimage.label(np.pad(~walls, 1, constant_values=True))
-    labels = labels[1:-1, 1:-1]
+    padded = np.pad(~walls, 1, constant_values=True)
+    labelled: Any = ndimage.label(padded)  # a pair, where no output array is given
+    labels: np.ndarray = labelled[0][1:-1, 1:-1]
     found, boxes = np.zeros_like(labels), []
     for label, where in enumerate(ndimage.find_objects(labels), 1):
         if label == labels[0, 0] or where is None:
@@ -106,7 +108,8 @@ def _tables(cells: list[Block], g: float) -> list[Block]:
 
 def _block(items: list) -> Block:
     box = _boxes(items)
-    return Block(*box[:, :2].min(axis=0), *box[:, 2:].max(axis=0), items)
+    (x0, y0), (x1, y1) = box[:, :2].min(axis=0), box[:, 2:].max(axis=0)
+    return Block(x0, y0, x1, y1, items)
 
 
 def _bubbles(runs: list[Run], rules: Rules, g: float) -> list:

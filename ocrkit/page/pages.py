@@ -25,8 +25,9 @@ _SHOWN_PIXELS = 900
 class LineReader(Protocol):
     """What reads lines: `ocrkit.reader.Reader`, or another with the same method."""
 
-    def read_lines(self, crops: list[np.ndarray]) -> list[Any]:
+    def read_lines(self, crops: list[np.ndarray], /) -> list[Any]:
         """Crops (H, W) uint8, dark on light -> objects with text, confidence (0 to 1) and spans."""
+        ...
 
 
 @dataclass(frozen=True)

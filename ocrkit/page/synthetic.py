@@ -103,9 +103,8 @@ class _Sheet:
         font = font or self.font()
         self.draw.text((round(x), round(y)), text, self.ink if ink is None else ink, font)
         left, top, right, bottom = self.draw.textbbox((round(x), round(y)), text, font)
-        self.lines.append(
-            TrueLine(text, tuple(map(round, (left, top, right - left, bottom - top))))
-        )
+        box = round(left), round(top), round(right - left), round(bottom - top)
+        self.lines.append(TrueLine(text, box))
         return font.size * 1.6
 
     def number(self, low: int, high: int) -> int:

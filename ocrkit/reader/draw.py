@@ -114,7 +114,7 @@ class Artist:
         reach, rise = round(abs(slant) * height), round(abs(slope) * width)
         shift_x = reach if slant < 0 else 0
         shift_y = rise if slope < 0 else 0
-        matrix = np.float32([[stretch, slant, shift_x], [slope, 1, shift_y]])
+        matrix = np.array([[stretch, slant, shift_x], [slope, 1, shift_y]], np.float32)
         size = round(width * stretch) + reach, height + rise
         return cv2.warpAffine(ink, matrix, size, flags=cv2.INTER_LINEAR)
 
@@ -163,5 +163,6 @@ class Artist:
             pixels = 255 - pixels
         if rng.random() < 0.35:
             quality = [cv2.IMWRITE_JPEG_QUALITY, rng.randint(25, 92)]
-            pixels = cv2.imdecode(cv2.imencode(".jpg", pixels, quality)[1], cv2.IMREAD_GRAYSCALE)
+            jpeg = cv2.imencode(".jpg", pixels, quality)[1]
+            pixels = np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE))
         return pixels

@@ -8,7 +8,7 @@ import numpy as np
 from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
-from ocrkit.synth.fonts import Font, find_fonts
+from ocrkit.synth.fonts import Font, find_fonts, mask_bytes
 
 # Faces of one jamo a character, without Hangul syllables, or of another script's forms.
 _LEFT_OUT = ("UnJamo", "YetHangul", "UnYetgul", "NotoSansMono")
@@ -27,7 +27,7 @@ class Face:
         # Noto's collections hold a face a country: the second is Korea's.
         self.index = 1 if font.path.endswith("ttc") and "CJK" in font.name else 0
         with TTFont(font.path, fontNumber=self.index, lazy=True) as tables:
-            self.characters = frozenset(map(chr, tables.getBestCmap()))
+            self.characters = frozenset(map(chr, tables.getBestCmap() or ()))
 
     def glyph(self, ch: str, em: int) -> tuple[np.ndarray, int, int, float]:
         """Coverage (h, w) uint8, its left and top from the pen on the baseline, the advance."""
@@ -43,7 +43,7 @@ def _open(path: str, index: int, em: int) -> ImageFont.FreeTypeFont:
 def _glyph(path: str, index: int, em: int, ch: str) -> tuple[np.ndarray, int, int, float]:
     face = _open(path, index, em)
     ink, (left, top) = face.getmask2(ch, mode="L", anchor="ls")
-    pixels = np.frombuffer(bytes(ink), np.uint8).reshape(ink.size[1], ink.size[0])
+    pixels = np.frombuffer(mask_bytes(ink), np.uint8).reshape(ink.size[1], ink.size[0])
     return pixels, left, top, face.getlength(ch)
 
 

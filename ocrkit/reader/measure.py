@@ -87,7 +87,7 @@ def confusions(read: list[str], true: list[str]) -> Counter[tuple[str, str]]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("tables", type=Path, nargs="+", help="tables of lines, see above")
     parser.add_argument("--reader", type=Path, help="another reader than the kit's")
     parser.add_argument("--margin", type=float, default=0.0, help="share of a line's height")

@@ -202,7 +202,7 @@ def _check(run: Run, held_out: list[Line], gone: float, losses: list[float], sha
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--minutes", type=float, required=True, help="of this call, by the clock")
     parser.add_argument("--folder", type=Path, default=Path("runs/reader"))
     parser.add_argument("--start", type=Path, help="a finished reader to go on from")
