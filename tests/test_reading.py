@@ -66,6 +66,10 @@ def test_a_page_is_refused_and_force_warns(reader, draw, refused):
     assert any("cut the page into lines" in warning for warning in forced.warnings)
 
 
+def test_the_box_of_one_large_syllable_is_no_page(reader, draw):
+    assert not any("higher than wide" in said for said in reader.read(draw(110, 130)).warnings)
+
+
 def test_a_long_line_is_refused(reader, draw, refused):
     with refused("room for about 20 syllables and this model says at most 4"):
         reader.read(draw(640, 32))

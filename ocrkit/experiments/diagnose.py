@@ -19,7 +19,7 @@ from ocrkit.experiments import label_checks
 from ocrkit.experiments.label_checks import ConcatImageSets, Finding, Settings, of, share_of
 from ocrkit.experiments.look_alikes import check_look_alikes
 from ocrkit.models import parse_name
-from ocrkit.reading import MIN_SYLLABLE_PIXELS
+from ocrkit.reading import MIN_SYLLABLE_PIXELS, higher_than_wide
 from ocrkit.training.losses import make_converter
 
 SAMPLE = 2000  # images of a set that are looked at
@@ -216,7 +216,7 @@ def check_shapes(
     def warn(what: str, said: str, advice: str) -> None:
         found.append(Finding("warn", what, said, advice))
 
-    tall = [image.index for image in whole if image.height > 1.5 * image.width]
+    tall = [image.index for image in whole if higher_than_wide(image.width, image.height)]
     if high := [index for index in tall if len(data.labels[index]) > 1]:
         said = f"{of(len(high), len(whole), 'images looked at')} are higher than wide "
         said += f"({data.examples(high)}): upright text, or pages?"
