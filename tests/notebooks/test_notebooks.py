@@ -81,6 +81,13 @@ def test_no_path_of_a_machine(path):
     assert not re.search(r"(?<![\w.])/(?:root|home/\w+|work|Users/\w+)/", text)
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_is_tidy(path):
+    """No times and paths of the tool that ran it: they change with every run and tell nothing."""
+    assert {key for cell in read(path).cells for key in cell.metadata} <= {"tags"}
+    assert "papermill" not in read(path).metadata
+
+
 def test_no_function_is_defined_in_two_notebooks():
     seen: dict[str, str] = {}
     for path in LESSONS:
