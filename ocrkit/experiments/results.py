@@ -162,7 +162,8 @@ def _read_csv(path: Path, shape: type[Shape]) -> pd.DataFrame:
             warnings.warn(f"left out: {error}", stacklevel=3)
             good.append(False)
     # From text once more, for pandas to find out which columns are numbers.
-    kept = io.StringIO(texts[good].to_csv(index=False))
+    # (A list would not do: an empty one chooses no columns instead of no rows.)
+    kept = io.StringIO(texts[pd.Series(good, dtype=bool)].to_csv(index=False))
     return pd.read_csv(kept, **how)
 
 

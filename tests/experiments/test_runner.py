@@ -109,7 +109,8 @@ def test_two_experiments_do_not_mix(tiny, data, tmp_path, refused):
 
 def test_timing_adds_to_good_rows_once(tiny, data, tmp_path):
     run_one(tiny, data, CTC, tmp_path)
-    write_row(tmp_path, ATTN, {"model": ATTN.model, "status": "failed", "error": "x"})
+    failed = {"model": ATTN.model, "seed": ATTN.seed, "status": "failed", "error": "x"}
+    write_row(tmp_path, ATTN, failed)
     never = Run("None-VGG-None-Attn", 1)
     told = []
     for _ in range(2):

@@ -102,7 +102,8 @@ def test_mixed_presets_are_refused(make_rows):
 def test_a_results_folder_is_read_from_its_rows_or_from_its_table(make_rows, tmp_path):
     assert your_results(tmp_path) is None
     make_rows().to_csv(tmp_path / "runs.csv", index=False)
-    pd.DataFrame({"model": [FIRST], "step": [1]}).to_csv(tmp_path / "curves.csv", index=False)
+    curves = pd.DataFrame({"model": [FIRST], "seed": [1], "step": [1]})
+    curves.to_csv(tmp_path / "curves.csv", index=False)
     rows, curves = your_results(tmp_path)
     assert len(rows) == 24
     assert curves["model"].tolist() == [FIRST]
