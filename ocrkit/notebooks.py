@@ -170,8 +170,9 @@ def execute(
             parameters=dict(parameters or {}) | ({"SMOKE": True} if smoke else {}),
             cwd=str(cwd or notebook.resolve().parent),
             kernel_name="python3",
-            # The kernel's warnings about its own sockets are nothing to a reader.
-            extra_arguments=["--IPKernelApp.log_level=40"],
+            # What the kernel logs of its own sockets and interrupts is nothing to a reader: a cell's
+            # errors, and a kernel that died, are raised here.
+            extra_arguments=["--IPKernelApp.log_level=50"],
             progress_bar=False,
             log_output=False,
         )

@@ -76,3 +76,11 @@ def test_the_course_map_that_readers_see_lists_every_notebook():
         if "show(contents())" in cell.source
     )
     assert re.findall(r"\d\d_\w+\.ipynb", saved) == contents("notebooks")["notebook"].tolist()
+
+
+def test_what_the_kernel_logs_of_itself_is_not_printed(tmp_path, capfd):
+    """Such as "KeyboardInterrupt caught in kernel", when the end comes while it is still busy."""
+    cell = new_code_cell("get_ipython().kernel.log.error('an interrupt, caught')")
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "in.ipynb")
+    execute(tmp_path / "in.ipynb", tmp_path / "out.ipynb")
+    assert capfd.readouterr() == ("", "")
