@@ -38,7 +38,7 @@ reproduce: env
 	$(BIN)/ocrkit report --preset $(PRESET)
 
 test: env lint
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 lint: env
 	$(BIN)/ruff check .
@@ -46,7 +46,7 @@ lint: env
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 coverage: env
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term-missing:skip-covered
 
 lab: env
 	$(BIN)/jupyter lab --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root)

@@ -25,6 +25,17 @@ with contextlib.suppress(ImportError):
     hypothesis.settings.load_profile("ocrkit")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file share what they train, so one process runs them; notebooks share nothing.
+
+    Without the exception, one process would run notebooks long after the other has finished.
+    """
+    for item in items:
+        if not item.name.startswith("test_runs_in_smoke_mode["):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     threads = torch.get_num_threads()

@@ -32,11 +32,28 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     folder = Path(os.environ["TMPDIR"])
     start = time.monotonic()
-    while (left := sorted(folder.iterdir())) and time.monotonic() - start < PATIENCE:
+    while (left := _left_in(folder)) and time.monotonic() - start < PATIENCE:
         time.sleep(0.2)
     if left:
-        names = ", ".join(path.name for path in left)
+        names = ", ".join(map(_describe, left))
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         reporter.write_line(f"\nthe tests left in the temporary folder: {names}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _left_in(folder: Path) -> list[Path]:
+    """What lies there, less torch's folder of compiled kernels.
+
+    TORCHINDUCTOR_CACHE_DIR moves the kernels elsewhere, but torch makes the empty folder anyway.
+    """
+    found = sorted(folder.iterdir())
+    return [p for p in found if not (p.name.startswith("torchinductor_") and not any(p.iterdir()))]
+
+
+def _describe(path: Path) -> str:
+    """Its name and, of a folder, what is in it: enough to find the test."""
+    if not path.is_dir():
+        return path.name
+    inside = sorted(p.relative_to(path).as_posix() for p in path.rglob("*"))
+    return f"{path.name} ({', '.join(inside[:3]) or 'empty'})"
