@@ -1,14 +1,18 @@
 """The map of the notebooks and their tables."""
 
+import base64
+import io
 import re
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from ocrkit.errors import OcrkitError
-from ocrkit.notebooks import contents, execute, show
+from ocrkit.notebooks import contents, execute, show, tidy
 
 
 def test_contents_reads_title_and_minutes_and_leaves_solutions_out(tmp_path):
@@ -84,3 +88,26 @@ def test_what_the_kernel_logs_of_itself_is_not_printed(tmp_path, capfd):
     nbformat.write(new_notebook(cells=[cell]), tmp_path / "in.ipynb")
     execute(tmp_path / "in.ipynb", tmp_path / "out.ipynb")
     assert capfd.readouterr() == ("", "")
+
+
+def test_tidy_makes_images_smaller_once_and_keeps_a_thin_line(tmp_path):
+    def saved() -> np.ndarray:
+        data = nbformat.read(path, as_version=4).cells[0].outputs[0].data["image/png"]
+        sizes.append(len(data))
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), int)
+
+    rows, columns = np.mgrid[:90, :120]
+    grain = np.random.default_rng(0).integers(0, 12, (90, 120))
+    pixels = np.stack([rows * 2, columns * 2, rows + columns + grain], 2).astype(np.uint8)
+    pixels[40, 20:30] = 255, 0, 0
+    png, sizes, path = io.BytesIO(), [], tmp_path / "one.ipynb"
+    Image.fromarray(pixels).save(png, "PNG")
+    data = {"image/png": base64.b64encode(png.getvalue()).decode()}
+    cell = new_code_cell("draw()", outputs=[new_output("display_data", data)])
+    nbformat.write(new_notebook(cells=[cell]), path)
+    before = saved()
+    for _ in range(2):
+        tidy(path)
+        assert np.abs(saved() - before).max() < 40
+    assert sizes[1] < sizes[0] / 2
+    assert sizes[2] == sizes[1]
