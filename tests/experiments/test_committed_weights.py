@@ -19,9 +19,9 @@ from ocrkit.training.predict import read_all
 @pytest.mark.parametrize("name", ["None-VGG-None-CTC", "TPS-VGG-None-CTC", "TPS-VGG-BiLSTM-Attn"])
 def test_a_committed_reader_reads_basic_sentences(name):
     model, described = load_checkpoint(
-        resource("results", "sentence-trial", "checkpoints", f"{name}-s1.json")
+        resource("results", "sentence-ten", "checkpoints", f"{name}-s1.json")
     )
-    (generation,) = plan(get_preset("sentence")).generations["test-basic"]
+    (generation,) = plan(get_preset("sentence-ten")).generations["test-basic"]
     drawn = [sample(generation, index) for index in range(20)]
     pictures = [
         Image.open(io.BytesIO(one.image)).convert("L").resize((400, 32), Image.Resampling.BICUBIC)

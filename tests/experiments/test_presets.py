@@ -19,6 +19,7 @@ def test_names():
         "mini",
         "mini-adamw",
         "sentence",
+        "sentence-ten",
         "mix",
         "paper-v1",
         "paper-v2",
@@ -29,7 +30,7 @@ def test_names():
 
 def test_unknown_preset(refused):
     with refused(
-        "no preset 'huge': choose one of smoke, mini, mini-adamw, sentence, mix, paper-v1"
+        "no preset 'huge': choose one of smoke, mini, mini-adamw, sentence, sentence-ten, mix, paper"
     ):
         get_preset("huge")
 
