@@ -30,7 +30,7 @@ def test_names():
 
 def test_unknown_preset(refused):
     with refused(
-        "no preset 'huge': choose one of smoke, mini, mini-adamw, sentence, sentence-ten, mix, paper"
+        "no preset 'huge': choose one of smoke, mini, mini-adamw, sentence, sentence-ten, "
     ):
         get_preset("huge")
 
