@@ -187,6 +187,7 @@ def _write(column: str, value: object) -> str:
     if source == "paper":
         return f"{value:.2f}"  # as printed
     column = rest if source in SOURCES else column
-    default = ",.0f" if column.startswith("params_") else ".1f"
+    whole = isinstance(value, int | np.integer) or column.startswith("params_")
+    default = ",.0f" if whole else ".1f"
     style = _STYLES.get(column, ("", default))[1]
     return f"{value:{style}}" if style != _THREE else f"{value:.{2 if value >= 1 else 3}f}"

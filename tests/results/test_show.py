@@ -124,3 +124,8 @@ def test_small_costs_keep_three_decimals():
 )
 def test_a_duration_is_told_as_people_say_it(seconds, said):
     assert duration(seconds) == said
+
+
+def test_what_is_counted_is_written_without_a_decimal():
+    shown = display(pd.DataFrame({"lines": [74, 1200], "order": [1.0, 0.5]}))
+    assert shown.to_numpy().tolist() == [["74", "1.0"], ["1,200", "0.5"]]
