@@ -9,6 +9,7 @@ from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -22,6 +23,7 @@ _PAPER_TIME = (
 _OUR_TIME = "time per image (ms, log scale)\nmedian{batch}, measured after all training"
 _SIZES = {0: (6.5, 3), 1: (6.8, 5.2), 2: (10.4, 5.2), 3: (13.2, 5.2)}  # inches, by panels
 _PARAMETERS = "parameters (millions, log scale)"
+_HALO = withStroke(linewidth=2.5, foreground="white")  # a line behind a name does not strike it out
 
 
 def accuracy_against(
@@ -72,7 +74,7 @@ def name_points(axes: Axes, points: pd.DataFrame, names: Sequence[str]) -> list[
     """
     chosen = points.loc[list(names)].to_numpy()
     notes = [
-        axes.text(x, y, name, fontsize=7.5, zorder=4)
+        axes.text(x, y, name, fontsize=7.5, zorder=4, path_effects=[_HALO])
         for name, (x, y) in zip(names, chosen, strict=True)
     ]
     # adjustText keeps away from points alone; a marker is a square of nine of them, 8 points wide.
