@@ -22,7 +22,7 @@ from PIL import features
 from ocrkit.errors import OcrkitError
 from ocrkit.processes import start_worker
 from ocrkit.synth.fonts import Font
-from ocrkit.synth.kinds import KINDS, Kind
+from ocrkit.synth.kinds import KINDS, Basic
 from ocrkit.synth.render import Layout
 
 _CHUNK = 32  # samples per task: some 50 ms of work against 1 ms of messages
@@ -52,7 +52,7 @@ class Generation:
     syllables: str = ""
     height: int = 64
     jpeg_quality: int = 75
-    settings: Kind | None = None
+    settings: Basic | None = None
     held_out: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -171,7 +171,7 @@ def in_order(
 
     Args:
         submit: has the samples of some indices drawn.
-        ahead: chunks under way at once; a few keep the workers busy, more would fill the memory.
+        ahead: chunks under way at once.
     """
     starts = range(0, count, _CHUNK)
     chunks = (range(start, min(start + _CHUNK, count)) for start in starts)

@@ -7,7 +7,7 @@ its fraction. Pictures are grey ('L'), as grey ink on grey paper is.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -22,25 +22,31 @@ _PAGE = Layout()
 
 @dataclass(frozen=True)
 class Basic:
-    """Straight text on Gaussian noise N(235, 10)."""
+    """Straight text on Gaussian noise N(235, 10); the other kinds change one of the two methods."""
 
-    noise_mean: float = 235.0
-    noise_sd: float = 10.0
+    noise_mean: float = field(default=235.0, kw_only=True)
+    noise_sd: float = field(default=10.0, kw_only=True)
 
     def draw(
         self, text: str, font: Font, rng: np.random.Generator, page: Layout = _PAGE
     ) -> Image.Image:
         """The text as a grey image, page.height pixels high."""
-        mask = _straight(text, font, page)
-        return _on_noise(mask, rng, page, self.noise_mean, self.noise_sd)
+        return self._on_noise(self._line(text, font, rng, page), rng, page)
+
+    def _line(self, text: str, font: Font, rng: np.random.Generator, page: Layout) -> np.ndarray:
+        """The ink: a line at page.height pixels an em, reduced to the height inside the margins."""
+        return fit_height(draw_text(text, font, float(page.height)), page.text_height)
+
+    def _on_noise(self, mask: np.ndarray, rng: np.random.Generator, page: Layout) -> Image.Image:
+        size = (page.height, mask.shape[1] + 2 * page.margin)
+        noise = gaussian_noise(rng, *size, self.noise_mean, self.noise_sd, truncate=True)
+        return _write(mask, noise, page)
 
 
 @dataclass(frozen=True)
-class Background:
+class Background(Basic):
     """Straight text on noise, on white or on a quasi-crystal, a third each."""
 
-    noise_mean: float = 235.0
-    noise_sd: float = 10.0
     waves: tuple[int, int] = (10, 20)
     frequency: tuple[float, float] = (20.0, 50.0)
     papers: tuple[str, ...] = ("noise", "white", "quasi-crystal")
@@ -51,11 +57,10 @@ class Background:
     def draw(
         self, text: str, font: Font, rng: np.random.Generator, page: Layout = _PAGE
     ) -> Image.Image:
-        """The text as a grey image, page.height pixels high."""
-        mask = _straight(text, font, page)
+        mask = self._line(text, font, rng, page)
         paper = self.papers[rng.integers(len(self.papers))]
         if paper == "noise":
-            return _on_noise(mask, rng, page, self.noise_mean, self.noise_sd)
+            return self._on_noise(mask, rng, page)
         width = mask.shape[1] + 2 * page.margin
         if paper == "white":
             return _write(mask, white(page.height, width), page)
@@ -64,29 +69,23 @@ class Background:
 
 
 @dataclass(frozen=True)
-class Skew:
+class Skew(Basic):
     """Text turned by a whole number of degrees in [-k, k], k = 5 for half, 15 for half.
 
     The turned line is shrunk to fit the height, so longer sentences get smaller letters.
     """
 
     limits: tuple[int, ...] = (5, 15)
-    noise_mean: float = 235.0
-    noise_sd: float = 10.0
 
-    def draw(
-        self, text: str, font: Font, rng: np.random.Generator, page: Layout = _PAGE
-    ) -> Image.Image:
-        """The text as a grey image, page.height pixels high."""
+    def _line(self, text: str, font: Font, rng: np.random.Generator, page: Layout) -> np.ndarray:
         line = Image.fromarray(draw_text(text, font, float(page.height)))
         limit = self.limits[rng.integers(len(self.limits))]
         angle = int(rng.integers(-limit, limit + 1))
-        mask = fit_height(np.asarray(line.rotate(angle, expand=True)), page.text_height)
-        return _on_noise(mask, rng, page, self.noise_mean, self.noise_sd)
+        return fit_height(np.asarray(line.rotate(angle, expand=True)), page.text_height)
 
 
 @dataclass(frozen=True)
-class Distortion:
+class Distortion(Basic):
     """Columns, rows or both moved by a whole number of pixels in 0..int(h^0.4), a third each.
 
     h is the height of the line before it is reduced to the page; see `distort`.
@@ -94,16 +93,11 @@ class Distortion:
 
     exponent: float = 0.4
     orientations: tuple[str, ...] = ("vertical", "horizontal", "both")
-    noise_mean: float = 235.0
-    noise_sd: float = 10.0
 
     def __post_init__(self) -> None:
         _only("orientations", self.orientations, Distortion.orientations)
 
-    def draw(
-        self, text: str, font: Font, rng: np.random.Generator, page: Layout = _PAGE
-    ) -> Image.Image:
-        """The text as a grey image, page.height pixels high."""
+    def _line(self, text: str, font: Font, rng: np.random.Generator, page: Layout) -> np.ndarray:
         mask = draw_text(text, font, float(page.height))
         reach = int(mask.shape[0] ** self.exponent)
         orientation = self.orientations[rng.integers(len(self.orientations))]
@@ -114,26 +108,21 @@ class Distortion:
             height += down.max()
         if orientation in ("horizontal", "both"):
             right = rng.integers(0, reach + 1, height)
-        mask = fit_height(distort(mask, reach, down, right), page.text_height)
-        return _on_noise(mask, rng, page, self.noise_mean, self.noise_sd)
+        return fit_height(distort(mask, reach, down, right), page.text_height)
 
 
 @dataclass(frozen=True)
-class Blur:
+class Blur(Basic):
     """Straight text on noise, then a Gaussian blur of radius 1, 2 or 4 pixels, a third each."""
 
     radii: tuple[float, ...] = (1, 2, 4)
-    noise_mean: float = 235.0
-    noise_sd: float = 10.0
 
     def draw(
         self, text: str, font: Font, rng: np.random.Generator, page: Layout = _PAGE
     ) -> Image.Image:
-        """The text as a grey image, page.height pixels high."""
-        mask = _straight(text, font, page)
+        mask = self._line(text, font, rng, page)
         radius = self.radii[rng.integers(len(self.radii))]
-        sharp = _on_noise(mask, rng, page, self.noise_mean, self.noise_sd)
-        return sharp.filter(ImageFilter.GaussianBlur(radius))
+        return self._on_noise(mask, rng, page).filter(ImageFilter.GaussianBlur(radius))
 
 
 def fit_height(mask: np.ndarray, height: int) -> np.ndarray:
@@ -148,9 +137,9 @@ def distort(
 ) -> np.ndarray:
     """Shift columns down and rows to the right, on the canvas of the paper's generator.
 
-    The canvas grows by twice the reach in each direction that is distorted, while no line moves
-    further than the reach: blank pixels stay at the top and on the left. Where both directions
-    are distorted, the rows below h + max(down) are lost, and with them the feet of the letters.
+    The canvas grows by twice the reach in each distorted direction, so blank pixels stay at the top
+    and on the left. Where both are, the rows below h + max(down), the feet of the letters, are
+    lost.
 
     Args:
         mask: (h, w) uint8.
@@ -171,10 +160,7 @@ def distort(
 
 
 def turn_to_height(mask: np.ndarray, degrees: float, height: int) -> np.ndarray:
-    """Turn a mask counter-clockwise, with room for its corners, and scale it to `height` rows.
-
-    Shrinking first and turning the small mask costs a tenth of turning the large one.
-    """
+    """Turn a mask counter-clockwise, with room for its corners, and scale it to `height` rows."""
     rows, columns = mask.shape
     sin, cos = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     scale = height / (columns * abs(sin) + rows * cos)
@@ -221,18 +207,6 @@ def _only(field: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
         raise OcrkitError(f"{field} must be among {', '.join(known)}, got {given}")
 
 
-def _straight(text: str, font: Font, page: Layout) -> np.ndarray:
-    """A line drawn at page.height pixels an em and reduced to the height between the margins."""
-    return fit_height(draw_text(text, font, float(page.height)), page.text_height)
-
-
-def _on_noise(
-    mask: np.ndarray, rng: np.random.Generator, page: Layout, mean: float, sd: float
-) -> Image.Image:
-    width = mask.shape[1] + 2 * page.margin
-    return _write(mask, gaussian_noise(rng, page.height, width, mean, sd, truncate=True), page)
-
-
 def _write(mask: np.ndarray, paper: np.ndarray, page: Layout) -> Image.Image:
     """Ink the paper through the mask, inside the margin."""
     image = Image.fromarray(paper)
@@ -240,9 +214,7 @@ def _write(mask: np.ndarray, paper: np.ndarray, page: Layout) -> Image.Image:
     return image
 
 
-Kind = Basic | Background | Skew | Distortion | Blur
-
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, Basic] = {
     "basic": Basic(),
     "background": Background(),
     "skew": Skew(),

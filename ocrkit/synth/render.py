@@ -93,10 +93,7 @@ def _compose(text: str, font: Font, em: float) -> tuple[np.ndarray, list[tuple[i
 
 
 def draw_text_to_height(text: str, font: Font, height: int) -> np.ndarray:
-    """Coverage of the text drawn at the size that fills `height` rows, uint8 (height, width).
-
-    Drawing at the final size replaces drawing large and resizing, which costs far more.
-    """
+    """Coverage of the text drawn at the size that fills `height` rows, uint8 (height, width)."""
     # Rounding makes few different lowest rows, so few sizes, and the glyph cache keeps hitting.
     lowest = max(_lowest(font.path, float(height), ch) for ch in set(text))
     em = height * height / max(lowest, 1)

@@ -25,11 +25,10 @@ from ocrkit.synth import (
     read_words,
     samples,
 )  # fmt: skip
-from ocrkit.synth.kinds import Kind
 
 SIDE = Path(__file__).with_name("trdg_side.py")
 # A kind in equal parts: our settings, and TRDG's options for the same.
-PARTS: dict[str, list[tuple[Kind, dict[str, Any]]]] = {
+PARTS: dict[str, list[tuple[Basic, dict[str, Any]]]] = {
     "basic": [(Basic(), {})],
     "skew": [(Skew(limits=(k,)), {"skewing_angle": k, "random_skew": True}) for k in (5, 15)],
     "blur": [(Blur(radii=(radius,)), {"blur": radius}) for radius in (1, 2, 4)],
