@@ -168,5 +168,7 @@ def show_findings(findings: Iterable["Finding"]) -> None:
     colours = {"stop": "red", "warn": "yellow", "ok": "green"}
     for one in findings:
         line = Text(f"{one.level:<5}", style=colours[one.level])
-        line.append(f"{one.what}: {one.said}{f'; {one.advice}' if one.advice else ''}", "default")
+        line.append(
+            f"{one.what}: {one.message}{f'; {one.advice}' if one.advice else ''}", "default"
+        )
         console.print(line, soft_wrap=True)

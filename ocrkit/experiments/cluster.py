@@ -1,7 +1,4 @@
-"""A Ray cluster: joined, or started on this machine; and images drawn by it.
-
-Ray is an extra that no single machine needs, so it is imported where it is used.
-"""
+"""A Ray cluster: joined, or started on this machine; and images drawn by it. Ray is an extra."""
 
 import contextlib
 import logging
@@ -60,13 +57,13 @@ def connected(workers: int = 1) -> Iterator[None]:
         return
     address = os.environ.get("RAY_ADDRESS") or "local"
     before = signal.getsignal(signal.SIGTERM)
-    with _told_where(address):
-        _knock(address)
+    with _address_errors(address):
+        _check_reachable(address)
     try:
         if address == "local":
             _start(ray, workers)
         else:
-            with _told_where(address):
+            with _address_errors(address):
                 ray.init(address, **_quiet())
         # Ray has put its own handler in the place of one that lets trainings save.
         if before not in (signal.SIG_DFL, signal.getsignal(signal.SIGTERM)):
@@ -90,15 +87,15 @@ def _start(ray: Any, workers: int) -> None:
                 raise OcrkitError(f"Ray does not start: {_one_line(error)}") from error
 
 
-def _knock(address: str) -> None:
-    """Is there somebody at host:port? Ray itself would try for minutes."""
+def _check_reachable(address: str) -> None:
+    """See that host:port answers, for Ray itself would try for minutes."""
     host, colon, port = address.rpartition("://")[2].rpartition(":")
     if colon:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 @contextlib.contextmanager
-def _told_where(address: str) -> Iterator[None]:
+def _address_errors(address: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:

@@ -141,8 +141,10 @@ def _choose_words(
     }
     left_out = {reason: entries for reason, entries in reasons.items() if entries}
     if len(usable) < 10:
-        told = "".join(f"; {some(entries)} {reason}" for reason, entries in left_out.items())
-        raise OcrkitError(f"{len(usable)} words can be drawn, and 10 are needed{told}: give more")
+        details = "".join(f"; {some(entries)} {reason}" for reason, entries in left_out.items())
+        raise OcrkitError(
+            f"{len(usable)} words can be drawn, and 10 are needed{details}: give more"
+        )
     return charset, usable, left_out
 
 
@@ -261,9 +263,9 @@ def _check_folder(folder: Path, what: Plan) -> None:
     except OcrkitError as error:
         raise OcrkitError(f"{error}, or give another folder: it would be replaced") from None
     if before and before != what.choices:
-        told = " ".join(f"{name} {chosen}".removesuffix(" True") for name, chosen in before.items())
+        was = " ".join(f"{name} {chosen}".removesuffix(" True") for name, chosen in before.items())
         raise OcrkitError(
-            f"{folder} was drawn with {told}, and would be replaced: give another folder, or train "
+            f"{folder} was drawn with {was}, and would be replaced: give another folder, or train "
             "on its sets by name (--train)"
         )
     for name in what.generations:
@@ -271,12 +273,12 @@ def _check_folder(folder: Path, what: Plan) -> None:
 
 
 def _is_made(path: Path, about: dict) -> bool:
-    """Is this very set there already? Its manifest must tell the same story."""
+    """Is this very set there already, with the same generator in its manifest?"""
     try:
-        told = ImageSet(path).manifest.get("generator")
+        generator = ImageSet(path).manifest.get("generator")
     except OcrkitError:
         return False
-    return told == json.loads(json.dumps(about["generator"], ensure_ascii=False))
+    return generator == json.loads(json.dumps(about["generator"], ensure_ascii=False))
 
 
 def _items(drawn: Iterable[Sample], name: str, total: int, watch: Watch) -> Iterator[Item]:

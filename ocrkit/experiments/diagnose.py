@@ -1,9 +1,4 @@
-"""What would go wrong with a training, said before it begins.
-
-People who train Korean on the reference framework have sat at accuracy 0 for days over labels that
-need more frames than there are, characters that were dropped, a maximum length, squeezed images.
-All of it can be known from the labels (`label_checks.py`) and a sample of the images.
-"""
+"""What would go wrong with a training, found in labels and a sample of images before it begins."""
 
 import hashlib
 import unicodedata
@@ -57,7 +52,7 @@ def diagnose(
     pad: bool = False,
     unfit_limit: float = 0.01,
 ) -> list[Finding]:
-    """Look at one or more training sets, taken together, through the eyes of a model.
+    """Look at one or more training sets, taken together, for a model.
 
     Args:
         model: such as "TPS-VGG-BiLSTM-Attn".
@@ -111,7 +106,7 @@ def refuse(findings: list[Finding]) -> None:
     if stops:
         first, more = stops[0], len(stops) - 1
         also = f" (and {more} more: see `ocrkit diagnose`)" if more else ""
-        raise OcrkitError(f"{first.what}: {first.said}; what to do: {first.advice}{also}")
+        raise OcrkitError(f"{first.what}: {first.message}; what to do: {first.advice}{also}")
 
 
 def _checks_of_any_set(
@@ -152,10 +147,10 @@ def check_contrast(data: ConcatImageSets, images: list[SampledImage]) -> Finding
     what, blank = f"{data.prefix}contrast", [image.index for image in images if image.blank]
     if not blank:
         return Finding("ok", what, f"none of {len(images):,} looked at is blank")
-    said = f"{of(len(blank), len(images), 'images looked at')} are one grey all over "
-    said += f"({data.examples(blank)}): nothing can be seen in them"
+    text = f"{of(len(blank), len(images), 'images looked at')} are one grey all over "
+    text += f"({data.examples(blank)}): nothing can be seen in them"
     level = "stop" if len(blank) == len(images) else "warn"
-    return Finding(level, what, said, "make them again, or leave them out")
+    return Finding(level, what, text, "make them again, or leave them out")
 
 
 def check_broken(data: ConcatImageSets, images: list[SampledImage]) -> Finding:
@@ -164,10 +159,10 @@ def check_broken(data: ConcatImageSets, images: list[SampledImage]) -> Finding:
     if not broken:
         return Finding("ok", what, f"none of {len(images):,} looked at")
     shown = ", ".join(f"{data.where(image.index)}: {image.broken}" for image in broken[:3])
-    said = f"{of(len(broken), len(images), 'images looked at')} do not decode ({shown})"
+    text = f"{of(len(broken), len(images), 'images looked at')} do not decode ({shown})"
     if len(broken) == len(images):
-        return Finding("stop", what, said, "make the set again from whole files")
-    return Finding("warn", what, said, "training leaves them out; make them again if they matter")
+        return Finding("stop", what, text, "make the set again from whole files")
+    return Finding("warn", what, text, "training leaves them out; make them again if they matter")
 
 
 def width_in_syllables(text: str) -> float:
@@ -194,15 +189,15 @@ def check_squeezed(data: ConcatImageSets, whole: list[SampledImage], settings: S
     thin = [whole[i].index for i in np.argsort(pixels, kind="stable")]
     thin = thin[: int(np.sum(pixels < MIN_SYLLABLE_PIXELS))]
     if len(thin) <= 0.01 * len(whole):
-        said = f"a syllable is about {np.median(pixels):.0f} pixels wide at width {width}"
-        return Finding("ok", "squeezed", said)
+        text = f"a syllable is about {np.median(pixels):.0f} pixels wide at width {width}"
+        return Finding("ok", "squeezed", text)
     wanted = -(-int(np.ceil(MIN_SYLLABLE_PIXELS * share_of(syllables))) // 4) * 4
-    said = (
+    text = (
         f"{of(len(thin), len(whole), 'images looked at')} are squeezed until a syllable is under "
         f"{MIN_SYLLABLE_PIXELS} pixels wide (median {np.median(pixels):.1f} at width {width}; "
         f"{data.examples(thin)})"
     )
-    return Finding("warn", "squeezed", said, f"--image-width {wanted}, or shorter pieces of text")
+    return Finding("warn", "squeezed", text, f"--image-width {wanted}, or shorter pieces of text")
 
 
 def check_shapes(
@@ -213,33 +208,33 @@ def check_shapes(
         return []
     found: list[Finding] = []
 
-    def warn(what: str, said: str, advice: str) -> None:
-        found.append(Finding("warn", what, said, advice))
+    def warn(what: str, text: str, advice: str) -> None:
+        found.append(Finding("warn", what, text, advice))
 
     tall = [image.index for image in whole if higher_than_wide(image.width, image.height)]
     if high := [index for index in tall if len(data.labels[index]) > 1]:
-        said = f"{of(len(high), len(whole), 'images looked at')} are higher than wide "
-        said += f"({data.examples(high)}): upright text, or pages?"
+        text = f"{of(len(high), len(whole), 'images looked at')} are higher than wide "
+        text += f"({data.examples(high)}): upright text, or pages?"
         advice = "cut pages into lines, turn the images, or leave them out: lines are read sideways"
-        warn("higher than wide", said, advice)
+        warn("higher than wide", text, advice)
     small = [image.index for image in whole if image.height < MIN_HEIGHT]
     if len(small) > 0.01 * len(whole):
-        said = f"{of(len(small), len(whole), 'images looked at')} are under {MIN_HEIGHT} pixels "
-        said += f"high ({data.examples(small)}): their strokes are lost already"
-        warn("small", said, "cut them from larger pictures; resizing brings nothing back")
+        text = f"{of(len(small), len(whole), 'images looked at')} are under {MIN_HEIGHT} pixels "
+        text += f"high ({data.examples(small)}): their strokes are lost already"
+        warn("small", text, "cut them from larger pictures; resizing brings nothing back")
     widths, width = [image.width_at_32 for image in whole], settings.image_width
     usual = max(-(-int(np.ceil(share_of(widths))) // 4) * 4, 8)
     if width > 3 * (median := float(np.median(widths))) and usual < width:
         way = "padded" if settings.pad else "stretched"
-        said = f"at 32 pixels of height the images are about {median:.0f} pixels wide, and would "
-        said += f"be {way} to {width}: slow, and unlike what was drawn"
-        warn("stretched", said, f"--image-width {usual} (99 % are not squeezed)")
+        text = f"at 32 pixels of height the images are about {median:.0f} pixels wide, and would "
+        text += f"be {way} to {width}: slow, and unlike what was drawn"
+        warn("stretched", text, f"--image-width {usual} (99 % are not squeezed)")
     narrow, wide = np.quantile(widths, (0.05, 0.95))
     if wide > MIXED * narrow and not settings.pad:
-        said = f"at 32 pixels of height one image in twenty is under {narrow:.0f} pixels wide and "
-        said += f"one in twenty over {wide:.0f}: at one width, a syllable of the first is drawn "
-        said += f"{wide / narrow:.0f} times as wide as one of the second"
-        warn("mixed shapes", said, "--pad keeps the shapes")
+        text = f"at 32 pixels of height one image in twenty is under {narrow:.0f} pixels wide and "
+        text += f"one in twenty over {wide:.0f}: at one width, a syllable of the first is drawn "
+        text += f"{wide / narrow:.0f} times as wide as one of the second"
+        warn("mixed shapes", text, "--pad keeps the shapes")
     return found or [Finding("ok", "shapes", f"{len(whole):,} images looked at are lines of text")]
 
 
@@ -249,9 +244,9 @@ def check_overlap(train: ConcatImageSets, test: ConcatImageSets) -> list[Finding
     seen = [i for i, label in enumerate(test.labels) if label in known]
     found = [Finding("ok", what, "training knows none of the test labels")]
     if seen:
-        said = f"{test.count(seen, 'test labels')} are training labels too ({test.examples(seen)})"
+        text = f"{test.count(seen, 'test labels')} are training labels too ({test.examples(seen)})"
         advice = "the score tells how known words are read: keep some words for the test alone"
-        found = [Finding("warn", what, said, advice)]
+        found = [Finding("warn", what, text, advice)]
 
     # The same picture mostly has the same label: those first, then others up to a limit.
     looked = sample(test)
@@ -259,13 +254,13 @@ def check_overlap(train: ConcatImageSets, test: ConcatImageSets) -> list[Finding
     alike = [i for i, label in enumerate(train.labels) if label in labels][: 10 * SAMPLE]
     pictures = {_digest(train, i) for i in {*alike, *sample(train)}} - {""}
     same, what = [i for i in looked if _digest(test, i) in pictures], "test: same images"
-    said = f"{of(len(same), len(looked), 'test images looked at')} are training images too"
+    text = f"{of(len(same), len(looked), 'test images looked at')} are training images too"
     if not same:
-        return [*found, Finding("ok", what, said)]
+        return [*found, Finding("ok", what, text)]
     # A test set that is training's own measures memory.
     level = "stop" if 2 * len(same) > len(looked) else "warn"
     advice = "take them out of one of the sets: the score would measure memory"
-    return [*found, Finding(level, what, f"{said} ({test.examples(same)})", advice)]
+    return [*found, Finding(level, what, f"{text} ({test.examples(same)})", advice)]
 
 
 def _digest(data: ConcatImageSets, index: int) -> str:

@@ -1,4 +1,4 @@
-"""What labels alone tell of a training that has not begun, and how it is said."""
+"""Findings before a training that follow from the labels alone."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -29,13 +29,13 @@ class Finding:
     Attributes:
         level: "stop": training would fail or teach nothing; "warn": it will disappoint; "ok".
         what: the thing, in a word or two.
-        said: what was found, with counts, shares and examples.
+        message: what was found, with counts, shares and examples.
         advice: what to change; "" where nothing needs to be.
     """
 
     level: Level
     what: str
-    said: str
+    message: str
     advice: str = ""
 
 
@@ -128,10 +128,10 @@ def check_frames(data: ConcatImageSets, settings: Settings) -> Finding:
     here, needs = frames(stages.feature, width), [frames_needed(label) for label in data.labels]
     unfit = [i for i, need in enumerate(needs) if need > here]
     if not unfit:
-        said = f"every label fits the {here} CTC frames of width {width} (most needed {max(needs)})"
-        return Finding("ok", what, said)
+        text = f"every label fits the {here} CTC frames of width {width} (most needed {max(needs)})"
+        return Finding("ok", what, text)
     so = "could never be read right" if data.prefix else "would teach nothing, without any error"
-    said = (
+    text = (
         f"{data.count(unfit)} cannot be said in the {here} CTC frames of width {width}: they need "
         f"up to {max(needs)}, and {so} ({data.examples(unfit)})"
     )
@@ -140,7 +140,7 @@ def check_frames(data: ConcatImageSets, settings: Settings) -> Finding:
         enough = f"--image-width {nearly} (99 % fit),{enough.removeprefix('--image-width')}"
     level = "stop" if len(unfit) / len(data) > settings.unfit_limit else "warn"
     advice = f"{enough}, shorter pieces of text, or a model that ends in Attn"
-    return Finding(level, what, said, advice)
+    return Finding(level, what, text, advice)
 
 
 def check_length(data: ConcatImageSets, settings: Settings) -> Finding:
@@ -151,11 +151,11 @@ def check_length(data: ConcatImageSets, settings: Settings) -> Finding:
     if not long:
         return Finding("ok", what, f"the longest label has {longest} of {limit} characters")
     consequence = ": attention cannot be trained on them" if attention else ""
-    said = f"{data.count(long)} are over max_length = {limit}{consequence} ({data.examples(long)})"
+    text = f"{data.count(long)} are over max_length = {limit}{consequence} ({data.examples(long)})"
     advice = f"--max-length {longest}"
     if (usual := int(share_of(lengths))) < longest:
         advice += f" ({usual} is enough for 99 %: are the longest labels right?)"
-    return Finding("stop" if attention else "warn", what, said, advice)
+    return Finding("stop" if attention else "warn", what, text, advice)
 
 
 def check_charset(data: ConcatImageSets, settings: Settings) -> Finding:
@@ -165,12 +165,12 @@ def check_charset(data: ConcatImageSets, settings: Settings) -> Finding:
     odd = [c for c in settings.charset if invisible(c)]
     if not missing and odd:
         counts = ((c, sum(c in label for label in data.labels)) for c in odd)
-        said = f"the charset holds {len(odd)} invisible characters: {characters(counts)}"
-        return Finding("warn", what, said, "take them out of the labels: nobody can read them")
+        text = f"the charset holds {len(odd)} invisible characters: {characters(counts)}"
+        return Finding("warn", what, text, "take them out of the labels: nobody can read them")
     if not missing:
         return Finding("ok", what, f"all characters are among the charset's {len(known):,}")
     bad = [i for i, label in enumerate(data.labels) if not known.issuperset(label)]
-    said = (
+    text = (
         f"{data.count(bad)} hold {len(missing):,} characters that the charset of {len(known):,} "
         f"lacks: {characters(missing.most_common())} ({data.examples(bad)})"
     )
@@ -179,7 +179,7 @@ def check_charset(data: ConcatImageSets, settings: Settings) -> Finding:
         advice = f"--charset ksx1001 (2,350 syllables) or {advice}"
     if any(map(invisible, missing)):
         advice += "; take invisible characters (U+...) out of the labels first"
-    return Finding("stop", what, said, advice)
+    return Finding("stop", what, text, advice)
 
 
 def check_spaces(data: ConcatImageSets) -> Finding:
@@ -188,11 +188,9 @@ def check_spaces(data: ConcatImageSets) -> Finding:
     if not spaced:
         return Finding("ok", "spaces", "no label holds spaces")
     first = f"{data.where(spaced[0])} {short(data.texts[spaced[0]].strip())}"
-    said = (
-        f"{data.count(spaced)} hold spaces: they are stripped, so the model writes none ({first})"
-    )
+    text = f"{data.count(spaced)} hold spaces: they are stripped, so the model writes none"
     advice = "nothing to change; cut images into words if you need the spaces"
-    return Finding("warn", "spaces", f"{said} ({first})", advice)
+    return Finding("warn", "spaces", f"{text} ({first})", advice)
 
 
 def check_empty(data: ConcatImageSets) -> Finding:
@@ -201,47 +199,47 @@ def check_empty(data: ConcatImageSets) -> Finding:
     empty = [i for i, label in enumerate(data.labels) if all(map(invisible, label))]
     if not empty:
         return Finding("ok", what, "every image has a label")
-    said = f"{data.count(empty)} are empty ({data.examples(empty)})"
+    text = f"{data.count(empty)} are empty ({data.examples(empty)})"
     # Nothing can be scored against an empty label.
     level = "stop" if data.prefix or len(empty) == len(data) else "warn"
-    return Finding(level, what, said, "write their labels, or pack the set without them")
+    return Finding(level, what, text, "write their labels, or pack the set without them")
 
 
 def check_characters(data: ConcatImageSets, settings: Settings) -> list[Finding]:
     """Is each character of the charset seen, and often enough to be learnt?"""
     seen, known = Counter(c for label in data.labels for c in set(label)), set(settings.charset)
     shown = {c: n for c, n in seen.items() if c in known}
-    said = f"all {len(known):,} characters of the charset are in the training labels"
-    found = [Finding("ok", "unseen characters", said)]
+    text = f"all {len(known):,} characters of the charset are in the training labels"
+    found = [Finding("ok", "unseen characters", text)]
     if never := len(known) - len(shown):
-        said = f"{of(never, len(known), 'characters of the charset')} are in no training label: "
-        said += "the model cannot learn them"
+        text = f"{of(never, len(known), 'characters of the charset')} are in no training label: "
+        text += "the model cannot learn them"
         advice = "add images that show them, or take a smaller charset (--charset data)"
-        found = [Finding("warn", "unseen characters", said, advice)]
+        found = [Finding("warn", "unseen characters", text, advice)]
     rare = sorted((n, c) for c, n in shown.items() if n < FEW_IMAGES)
     mean = sum(shown.values()) / max(len(shown), 1)
     usual = f"a character is seen in {mean:,.0f} images on average"
     if not rare and mean >= FEW_PER_CHARACTER:
         return [*found, Finding("ok", "images a character", usual)]
-    said = f"{usual} (wanted: {FEW_PER_CHARACTER} or more)"
+    text = f"{usual} (wanted: {FEW_PER_CHARACTER} or more)"
     if rare:
-        said = f"{of(len(rare), len(shown), 'characters')} are seen in fewer than {FEW_IMAGES} "
-        said += f"images: {characters((c, n) for n, c in rare)}; {usual}"
+        text = f"{of(len(rare), len(shown), 'characters')} are seen in fewer than {FEW_IMAGES} "
+        text += f"images: {characters((c, n) for n, c in rare)}; {usual}"
     advice = "add images of them, or train on generated images beside yours (--train twice)"
-    return [*found, Finding("warn", "images a character", said, advice)]
+    return [*found, Finding("warn", "images a character", text, advice)]
 
 
 def check_size(data: ConcatImageSets) -> Finding:
     """Is the set so small that it will be learnt by heart?"""
     distinct = len(set(data.labels))
-    said = f"{len(data):,} images with {distinct:,} different labels"
+    text = f"{len(data):,} images with {distinct:,} different labels"
     if len(data) >= SMALL_SET and distinct >= FEW_LABELS:
-        return Finding("ok", "size", said)
+        return Finding("ok", "size", text)
     why = f"with under {FEW_LABELS} labels a model learns these words, not their syllables"
     if len(data) < SMALL_SET:
         why = f"under {SMALL_SET:,} images are learnt by heart, not read"
     advice = "add generated images as a second set (--train twice), and keep a --valid set apart"
-    return Finding("warn", "size", f"{said}: {why}", advice)
+    return Finding("warn", "size", f"{text}: {why}", advice)
 
 
 def check_unseen(train: ConcatImageSets, test: ConcatImageSets) -> Finding:
@@ -251,7 +249,7 @@ def check_unseen(train: ConcatImageSets, test: ConcatImageSets) -> Finding:
     if not missing:
         return Finding("ok", what, "training shows every character of the test set")
     bad = [i for i, label in enumerate(test.labels) if not seen.issuperset(label)]
-    said = f"{test.count(bad, 'test labels')} hold characters that no training label shows: "
-    said += characters(missing.most_common())
+    text = f"{test.count(bad, 'test labels')} hold characters that no training label shows: "
+    text += characters(missing.most_common())
     advice = "they cannot be read right: add training images that show them"
-    return Finding("warn", what, said, advice)
+    return Finding("warn", what, text, advice)

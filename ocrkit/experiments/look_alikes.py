@@ -50,5 +50,5 @@ def check_look_alikes(data: ConcatImageSets) -> Finding:
         ", ".join(f"{c} U+{ord(c):04X} ({counts[c]:,})" for c in group) for group in alike[:6]
     )
     more = f"; and {len(alike) - 6} more" if len(alike) > 6 else ""
-    said = f"characters that look the same count as different ones: {shown}{more}"
-    return Finding("warn", "look-alikes", said, "write each in one way in all labels")
+    text = f"characters that look the same count as different ones: {shown}{more}"
+    return Finding("warn", "look-alikes", text, "write each in one way in all labels")

@@ -6,24 +6,22 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ocrkit.data.cache import load_pixels
 from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.diagnose import diagnose, refuse
 from ocrkit.experiments.presets import Preset
+from ocrkit.experiments.setup import new_trainer
 from ocrkit.files import check_writable, read_json, write_json
 from ocrkit.hangul import charset as named_charset
 from ocrkit.hangul import nfc
 from ocrkit.labels import charset_of
-from ocrkit.models import Recognizer, load_checkpoint, orthogonal_start, parse_name, save_checkpoint
+from ocrkit.models import load_checkpoint, save_checkpoint
 from ocrkit.schemas import OwnRun
 from ocrkit.synth.words import common_syllables, read_words
 from ocrkit.text_files import read_whole_lines
-from ocrkit.training import RECIPES, Progress, Recipe, Trainer
+from ocrkit.training import RECIPES, Progress, Recipe
 from ocrkit.training.distributed import ALONE, World
-from ocrkit.training.losses import make_converter
 from ocrkit.training.precision import find_device
 
 # For a quarter-width model on a laptop; what is larger wants more steps and larger batches.
@@ -120,31 +118,18 @@ def train_own(
         raise OcrkitError("there is nothing to train on: give at least one set")
     train = [ImageSet(path) for path in train_sets]
     valid = ImageSet(valid_set) if valid_set else None
-    refuse(
-        diagnose(
-            train,
-            model,
-            image_width=image_width,
-            max_length=max_length,
-            charset=charset,
-            test=valid,
-            pad=pad,
-            unfit_limit=unfit_limit,
-        )
-    )
+    sizes = {"image_width": image_width, "max_length": max_length}
+    look = {"pad": pad, "unfit_limit": unfit_limit}
+    refuse(diagnose(train, model, charset=charset, test=valid, **sizes, **look))
     recipe = replace(recipe, batch_size=-(-recipe.batch_size // len(train)) * len(train))
+    sizes |= {"width": width}
     identity = {
-        "model": model,
-        "charset": charset,
-        "image_width": image_width,
-        "width": width,
-        "max_length": max_length,
+        **{"model": model, "charset": charset, **sizes},
         "train": [images.fingerprint() for images in train],
         "valid": valid.fingerprint() if valid else None,
-        **(
-            {"pad": True} if pad else {}
-        ),  # absent, not False, in runs from before there was a choice
     }
+    if pad:  # absent, not False, in runs from before there was a choice
+        identity["pad"] = True
     whole = {**identity, "recipe": asdict(recipe), "seed": seed}
     folder, checkpoint = Path(folder), Path(folder) / model
     if _is_finished(folder / "own.json", whole, checkpoint):
@@ -153,34 +138,13 @@ def train_own(
 
     if world.is_main:
         check_writable(folder)
-    converter = make_converter(parse_name(model).prediction, charset, max_length)
-    torch.manual_seed(seed)
-    network = Recognizer(
-        model,
-        classes=converter.classes,
-        max_length=max_length,
-        image_width=image_width,
-        width=width,
-    )
-    if recipe.start == "orthogonal":
-        orthogonal_start(network)
     with world.main_process_first():  # which decodes; the others find it done
         pixels = [load_pixels(images, image_width, pad=pad) for images in train]
         valid_pixels = load_pixels(valid, image_width, pad=pad) if valid else None
-    trainer = Trainer(
-        network,
-        converter,
-        sources=pixels,
-        valid=valid_pixels,
-        recipe=recipe,
-        seed=seed,
-        device=found_device,
-        folder=folder / "state",
-        identity=identity,
-        unfit_limit=unfit_limit,
-        world=world,
-        **settings,
-    )
+    keep = {"folder": folder / "state", "identity": identity, "unfit_limit": unfit_limit}
+    what = (model, charset, pixels, valid_pixels)
+    where = {"device": found_device, "world": world}
+    trainer = new_trainer(*what, **sizes, recipe=recipe, seed=seed, **keep, **where, **settings)
 
     def save(step: int, **about: Any) -> None:
         sets = [str(images.path.name) for images in train]
@@ -198,14 +162,14 @@ def train_own(
         return checkpoint
     if valid is None or not _is_whole(checkpoint):
         save(result.steps)
-    told = {
+    note = {
         "run": whole,
         "seconds": round(result.seconds, 1),
         "unfit_share": trainer.unfit_share,
         "broken_images": [part.broken for part in pixels],
         "history": result.history,
     }
-    write_json(folder / "own.json", told)
+    write_json(folder / "own.json", note)
     shutil.rmtree(folder / "state", ignore_errors=True)
     return checkpoint
 

@@ -154,9 +154,9 @@ def _read_csv(path: Path, shape: type[Shape]) -> pd.DataFrame:
         warnings.warn(f"left out: {path}: a row of {cell} has too many cells", stacklevel=3)
     good = []
     for number, row in enumerate(texts.to_dict("records"), start=1):
-        told = {str(name): cell for name, cell in row.items() if pd.notna(cell)}
+        cells = {str(name): cell for name, cell in row.items() if pd.notna(cell)}
         try:
-            check_shape(told, shape, f"{path}, row {number}", strict=False)
+            check_shape(cells, shape, f"{path}, row {number}", strict=False)
             good.append(True)
         except OcrkitError as error:
             warnings.warn(f"left out: {error}", stacklevel=3)

@@ -41,7 +41,7 @@ LATENCY_BATCH = 32
 
 @dataclass(frozen=True)
 class Event:
-    """What a sweep tells its watcher: a run's progress, its start, or its end (with the row)."""
+    """A run's progress, or its end (with the row)."""
 
     run: Run
     step: int = 0
@@ -77,7 +77,7 @@ def run_one(
     except Exception as error:  # whatever it was, the other runs go on
         where = traceback.extract_tb(error.__traceback__)[-1]
         row = {
-            **_who(preset, data, run, found),
+            **_identity(preset, data, run, found),
             "status": "failed",
             "error": f"{type(error).__name__}: {error} "
             f"({Path(where.filename).name}:{where.lineno})",
@@ -89,7 +89,7 @@ def run_one(
     return row
 
 
-def _who(preset: Preset, data: DataSets, run: Run, device: torch.device) -> dict[str, Any]:
+def _identity(preset: Preset, data: DataSets, run: Run, device: torch.device) -> dict[str, Any]:
     """The part of a row that is known before training."""
     versions = {
         "ocrkit": ocrkit.__version__,
@@ -128,7 +128,7 @@ def _train_and_test(
     model, converter = trainer.model, trainer.converter
     result = trainer.run(watch)
     row = {
-        **_who(preset, data, run, device),
+        **_identity(preset, data, run, device),
         "status": "ok",
         "error": "",
         "steps": result.steps,
@@ -214,13 +214,13 @@ def sweep(
         waiting = {pool.submit(_job, preset, data, run, *rest) for run in todo}
         while waiting:
             done, waiting = wait_for(waiting, timeout=0.2)
-            _tell(events, watch)
+            _forward(events, watch)
             for job in done:
                 job.result()
             if waiting and stop_requested():
                 raise Interrupted
     except BrokenProcessPool:
-        if stop_requested():  # a worker that was told as well has saved, and is gone
+        if stop_requested():  # a worker that got the SIGTERM too has saved, and is gone
             raise Interrupted from None
         raise OcrkitError(
             "a training process was ended from outside (out of memory?): start again, "
@@ -231,10 +231,10 @@ def sweep(
         for process in list((pool._processes or {}).values()) if waiting else ():
             process.terminate()
         pool.shutdown(wait=True, cancel_futures=True)
-    _tell(events, watch)
+    _forward(events, watch)
 
 
-def _tell(events: Any, watch: Watch) -> None:
+def _forward(events: Any, watch: Watch) -> None:
     while True:
         try:
             event = events.get_nowait()
@@ -257,18 +257,18 @@ def _start_worker(events: Any, device: str) -> None:
 def _job(
     preset: Preset, data: DataSets, run: Run, folder: Path, device: str, settings: dict[str, Any]
 ) -> None:
-    def tell(event: Event) -> None:
+    def send(event: Event) -> None:
         with contextlib.suppress(EOFError, OSError):  # nobody listens any more: save all the same
             _events.put(event)
 
     def watch(progress: Progress) -> None:
         if progress.step % 10 == 0 or progress.step == progress.steps:
-            tell(Event(run, progress.step, progress.steps, progress.valid_accuracy))
+            send(Event(run, progress.step, progress.steps, progress.valid_accuracy))
 
     # A SIGTERM ends this worker once its run is saved: it must not wait for more work.
     with save_on_sigterm(), contextlib.suppress(Interrupted):
         row = run_one(preset, data, run, folder, device, watch, **settings)
-        tell(Event(run, row={k: v for k, v in row.items() if k != "history"}))
+        send(Event(run, row={k: v for k, v in row.items() if k != "history"}))
 
 
 def time_runs(

@@ -12,7 +12,7 @@ from ocrkit.experiments.presets import Preset
 from ocrkit.files import read_json
 from ocrkit.models import Recognizer, orthogonal_start, parse_name
 from ocrkit.schemas import DataNote
-from ocrkit.training import Trainer, TrainingResult
+from ocrkit.training import Recipe, Trainer, TrainingResult
 from ocrkit.training.losses import make_converter
 
 
@@ -44,26 +44,18 @@ def make_trainer(
     Raises:
         OcrkitError: an unknown model, a set that is missing, or labels that do not fit.
     """
-    converter = make_converter(parse_name(run.model).prediction, data.charset, preset.max_length)
-    torch.manual_seed(run.seed)
-    model = Recognizer(
-        run.model,
-        classes=converter.classes,
-        max_length=preset.max_length,
-        image_width=preset.image_width,
-        width=preset.width,
-    )
-    if preset.recipe.start == "orthogonal":
-        orthogonal_start(model)
 
     def pixels(name: str) -> Pixels:
         return load_pixels(data.open(name), preset.image_width)
 
-    return Trainer(
-        model,
-        converter,
+    return new_trainer(
+        run.model,
+        data.charset,
         sources=[pixels(f"train-{kind}") for kind in preset.train_kinds],
         valid=pixels("valid"),
+        image_width=preset.image_width,
+        width=preset.width,
+        max_length=preset.max_length,
         recipe=preset.recipe,
         seed=run.seed,
         device=torch.device(device),
@@ -72,6 +64,42 @@ def make_trainer(
         unfit_limit=preset.unfit_limit,
         **settings,
     )
+
+
+def new_trainer(
+    model: str,
+    charset: str,
+    sources: list[Pixels],
+    valid: Pixels | None,
+    *,
+    image_width: int,
+    width: float,
+    max_length: int,
+    recipe: Recipe,
+    seed: int,
+    **settings: Any,
+) -> Trainer:
+    """The trainer of a model by name, with fresh weights that depend on the seed alone.
+
+    Args:
+        image_width, width, max_length: as for `Recognizer`.
+        settings: other arguments of `Trainer`.
+
+    Raises:
+        OcrkitError: an unknown model, or labels that do not fit.
+    """
+    converter = make_converter(parse_name(model).prediction, charset, max_length)
+    torch.manual_seed(seed)
+    network = Recognizer(
+        model,
+        classes=converter.classes,
+        max_length=max_length,
+        image_width=image_width,
+        width=width,
+    )
+    if recipe.start == "orthogonal":
+        orthogonal_start(network)
+    return Trainer(network, converter, sources, valid, recipe, seed=seed, **settings)
 
 
 def train_run(
