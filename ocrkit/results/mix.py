@@ -1,8 +1,4 @@
-"""The paper's test mix: sentences, single words and single syllables, told apart.
-
-Most of the paper's test images were single words and syllables stretched to the width of a
-sentence, and its accuracies are of all of them together. Does TPS's gain come from those?
-"""
+"""The paper's test mix: sentences, single words and single syllables, told apart."""
 
 from collections.abc import Mapping
 
@@ -44,11 +40,9 @@ def mix_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def mix_gains(rows: pd.DataFrame) -> dict[str, Gains]:
-    """TPS's gain in each part of the mix, and in the whole ("mix"), pair by pair and on average.
+    """TPS's gain in each part of the mix, and in the whole ("mix"), as `statistics.stage_contrast`.
 
-    Intervals as `statistics.stage_contrast`. The parts' images are different ones and drawn
-    independently; the seeds are drawn anew for each part too, which makes differences between
-    parts look a little less sure than they are.
+    Parts are drawn independently, which makes differences between them look a little less sure.
     """
     gains = {
         part: stage_contrast(

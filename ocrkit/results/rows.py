@@ -42,7 +42,7 @@ def your_results(folder: str | Path) -> Results | None:
 
 
 def by_model(rows: pd.DataFrame | None) -> pd.DataFrame:
-    """One row a model: means over the seeds that ended well.
+    """One row a model: means over the seeds that ended well, in the order of the grid.
 
     Args:
         rows: result rows (`runs.csv`), or a frame of `ocrkit.published` (returned with the same
@@ -50,10 +50,9 @@ def by_model(rows: pd.DataFrame | None) -> pd.DataFrame:
 
     Returns:
         Columns model, the four stages, seeds (runs averaged), accuracy_percent,
-        accuracy_plus_minus (percentage points), time_ms, params_millions, note (why a model has
-        no number, or fewer seeds), and the means of every other numeric column. Models are in
-        the order of `published.model_names`. The interval is the wider side of the bootstrap
-        95 % interval for one seed, and the standard deviation over seeds for several.
+        accuracy_plus_minus (points: the wider side of the bootstrap 95 % interval for one seed, the
+        standard deviation over several), time_ms, params_millions, note (why a model has no number,
+        or fewer seeds), and the means of every other numeric column.
 
     Raises:
         OcrkitError: a row names no model of the 24, or the rows mix presets.

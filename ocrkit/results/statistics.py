@@ -116,11 +116,7 @@ def interval(draws: np.ndarray | pd.Series, level: float = 0.95) -> tuple[float,
 
 
 def normal_interval(value: float, draws: np.ndarray, level: float) -> tuple[float, float]:
-    """The value and so many bootstrap standard errors to each side as a normal curve needs.
-
-    For levels far out, where a percentile of a few thousand draws would itself be a matter of
-    luck.
-    """
+    """The value and so many bootstrap standard errors to each side as a normal curve needs."""
     reach = float(stats.norm.ppf((1 + level) / 2) * np.std(draws))
     return value - reach, value + reach
 
@@ -203,10 +199,8 @@ def rank_correlation(
         paper: `published.figures()`, or None for it.
 
     Returns:
-        rho, the low and high end of its 95 % bootstrap interval, and the number of shared models.
-        The bootstrap draws models with replacement; the noise of seeds and images needs no draws
-        of its own, for it is in each model's accuracy already. All NaN but the number for fewer
-        than three shared models, or where one side is constant.
+        rho, the ends of its 95 % interval (bootstrap over models), and the number of shared models;
+        NaN but the number for fewer than three shared models, or where one side is constant.
     """
     sides = [by_model(ours), by_model(published.figures() if paper is None else paper)]
     scores = [rows.set_index("model")["accuracy_percent"] for rows in sides]

@@ -14,18 +14,13 @@ _AXES = tuple(range(len(_SHAPE)))
 
 
 def variance_shares(measured: Measured) -> pd.DataFrame:
-    """What each stage and each pair of stages explains of the variance.
-
-    The grid is balanced (every option meets every other equally often), so the sum of squares of
-    the 24 accuracies splits without ambiguity into the four stages, their six interactions two by
-    two, and a rest.
+    """What each stage and each pair of stages explains of the variance of the balanced grid.
 
     Returns:
         Columns term ("feature", "transformation x feature", ...), degrees (of freedom),
         share_percent (sums to 100), low_95 and high_95 (bootstrap), noise_percent: the share that
-        noise alone would be expected to give the term. A share no larger than that is nothing.
-        No rows unless all 24 models have a result and they differ: with a gap, the parts overlap
-        and no single split exists.
+        noise alone would be expected to give the term. No rows unless all 24 models have a result
+        and they differ.
     """
     columns = ["term", "degrees", "share_percent", "low_95", "high_95", "noise_percent"]
     names = list(published.model_names())

@@ -83,9 +83,8 @@ def _condition(gains: Gains) -> str:
     """What the other stages must be for the gain to hold; "" when nothing has to be told apart.
 
     Where some pairs hold and others fail: one option of another stage, or two joined by "and" or
-    "or", met by every pair that holds and by none that fails; where no such rule exists, the
-    pairs that hold by name. Else one option that parts the pairs into a group whose mean is surely
-    above zero and one surely below. With so few pairs, a rule of two parts may be chance.
+    "or", that parts them, or else the pairs that hold by name. Else one option that parts the pairs
+    into a group whose mean is surely above zero and one surely below.
     """
     state, atoms = gains.table["state"].to_numpy(), _atoms(gains)
     held, known = state == "holds", state != "open"

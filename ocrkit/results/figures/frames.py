@@ -35,24 +35,15 @@ def frame_budgets(
         for axes, (width, feature) in zip(grid, panels, strict=True):
             count = frames(feature, width)
             fits = need <= count
-            axes.imshow(
-                resize(image, width), cmap="gray", vmin=0, vmax=255, extent=(0, width, 32, 0)
-            )
-            axes.vlines(
-                np.linspace(0, width, count + 1),
-                0,
-                32,
-                color=to_rgba(style.FEATURE_COLOURS["RCNN"], 0.8),
-                linewidth=0.8,
-            )
+            how = {"cmap": "gray", "vmin": 0, "vmax": 255, "extent": (0, width, 32, 0)}
+            style.show_image(axes, resize(image, width), **how)
             axes.set_aspect("auto")
-            axes.set(xticks=[], yticks=[])
-            axes.grid(visible=False)
-            axes.spines[:].set_visible(False)
+            borders, red = np.linspace(0, width, count + 1), style.FEATURE_COLOURS["RCNN"]
+            axes.vlines(borders, 0, 32, color=to_rgba(red, 0.8), linewidth=0.8)
             axes.set_title(
                 f"{feature}, {width} pixels: {count} frames; the label's {len(label)} syllables "
                 f"need {need}: {'they fit' if fits else 'CTC cannot say them'}",
                 loc="left",
-                color=style.INK if fits else style.FEATURE_COLOURS["RCNN"],
+                color=style.INK if fits else red,
             )
         return style.finish(figure)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -51,11 +50,9 @@ def five_kinds(samples: Mapping[str, Image.Image | Sequence[Image.Image]]) -> Fi
         grid = figure.subplots(len(images), columns, squeeze=False, height_ratios=tall)
         for line, (kind, group) in zip(grid, images.items(), strict=True):
             for axes, image in zip(line, group, strict=False):
-                axes.imshow(np.asarray(image.convert("RGB")))
-            for axes in line:
-                axes.set(xticks=[], yticks=[])
-                axes.grid(visible=False)
-                axes.spines[:].set_visible(False)
+                style.show_image(axes, image.convert("RGB"))
+            for axes in line[len(group) :]:
+                axes.set_axis_off()
             name = f"{KOREAN[kind]}\n{kind}"
             line[0].set_ylabel(name, rotation=0, ha="right", va="center", linespacing=1.4)
         return style.finish(figure)

@@ -10,11 +10,15 @@ import io
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib import font_manager
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file
@@ -94,6 +98,14 @@ def finish(figure: Figure) -> Figure:
     figure.canvas.draw()
     figure.set_layout_engine("none")
     return figure
+
+
+def show_image(axes: Axes, image: np.ndarray | Image.Image, **how: Any) -> None:
+    """`axes.imshow` without ticks, grid and frame."""
+    axes.imshow(image, **how)
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
