@@ -113,7 +113,7 @@ def _read(name: str) -> pd.DataFrame:
 
 
 def _attempts(iterations: list[int], memory: int = 4) -> list[int]:
-    """The process each line of a log belongs to, told from the iterations alone.
+    """The process each line of a log belongs to, found from the iterations alone.
 
     A line continues the process that is nearest below its iteration, among those heard of within
     the last `memory` lines; of two equally near, the one that has been silent longer, for two

@@ -1,8 +1,6 @@
 """Which images make which batch: an equal part of every batch from each source.
 
-A batch is a function of (seed, step) alone. A run that is resumed at step k therefore sees exactly
-what it would have seen, with no sampler state to save, and several processes can each take their
-own rows of the same batch.
+A batch is a function of (seed, step) alone, so that a resumed run needs no sampler state.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """What was found out about a set once is kept beside it; on a read-only disk, in the user's cache.
 
-The cache is the system's usual place (XDG_CACHE_HOME or ~/.cache on Linux), below `ocrkit/sets`.
-What nobody used for a month is deleted from there as something new comes in.
+The cache is `ocrkit/sets` in the system's usual place; what nobody used for a month goes.
 """
 
 import contextlib
@@ -33,10 +32,7 @@ def places(folder: Path) -> Iterator[Path]:
 
 
 def keep(folder: Path, write: Callable[[Path], None]) -> Path | None:
-    """Have something written beside a set, or in the user's cache where that is not allowed.
-
-    Args:
-        write: writes it into the folder that it is given.
+    """Have `write` write beside a set, or in the user's cache where that is not allowed.
 
     Returns:
         That folder; None where neither can be written.
@@ -85,13 +81,12 @@ def write_checked(place: Path, stamped: list[int]) -> None:
 
 
 def check_readable(folder: Path) -> None:
-    """See once that an LMDB can be read without ending the process that reads it.
+    """See once, in another process (`lmdb_reading`), that an LMDB can be read through.
 
-    Another process tries (see `lmdb_reading`). That it went well is noted, and believed until the
-    file changes.
+    That it went well is noted, and believed until the file changes.
 
     Raises:
-        OcrkitError: it cannot.
+        OcrkitError: it cannot be read.
     """
     stamped = stamp(folder)
     for place in places(folder):

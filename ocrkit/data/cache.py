@@ -1,9 +1,4 @@
-"""Decode and resize each image once, then feed training from a memory-mapped array.
-
-Decoding and resizing cost about a millisecond an image, every epoch, for ever the same result. The
-first pass writes the finished greyscale pixels as one `.npy` file beside the set; later passes map
-it into memory and copy rows.
-"""
+"""Decode and resize each image once, then feed training from a memory-mapped array."""
 
 import os
 import zlib
@@ -99,8 +94,8 @@ def load_pixels(images: ImageSet, width: int, height: int = 32, pad: bool = Fals
             with temporary.open("wb") as out:
                 np.save(out, rows)
             digest = _digest(temporary)
-        told = [{"index": index, "reason": reason} for index, reason in broken]
-        write_json(place / f"{name}.json", {"stamp": stamped, "digest": digest, "broken": told})
+        notes = [{"index": index, "reason": reason} for index, reason in broken]
+        write_json(place / f"{name}.json", {"stamp": stamped, "digest": digest, "broken": notes})
 
     place = keep(images.path, save)
     found = place and _cached(images, place, name, stamped)
@@ -117,8 +112,8 @@ def _stamp(images: ImageSet) -> list[int | str]:
 
     Without the inode, which other kinds of disk than ours make up each time.
     """
-    told = images.manifest.get("fingerprint", "")
-    return [*stamp(images.path)[:2], len(images), told]
+    fingerprint = images.manifest.get("fingerprint", "")
+    return [*stamp(images.path)[:2], len(images), fingerprint]
 
 
 def _digest(file: Path) -> int:

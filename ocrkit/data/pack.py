@@ -1,8 +1,4 @@
-"""A user's labelled image files become an LMDB set: `GT.tsv` + a folder of images -> a set.
-
-What cannot be used (a missing file, an empty label, a broken picture, a line said twice) is left
-out and named with its line; nothing is dropped in silence.
-"""
+"""A user's labelled image files become an LMDB set: `GT.tsv` + a folder of images -> a set."""
 
 import hashlib
 import os
@@ -36,7 +32,7 @@ def pack(
             whatever Unicode form their names have on this disk.
         images: the folder of images.
         out: the set's folder; a set that is there is replaced when the new one is whole.
-        watch: told (lines done, lines in all) now and then.
+        watch: called with (lines done, lines in all) now and then.
 
     Returns:
         How many went in, and ("line 7 (a.png)", reason) of each line that did not; the set's
@@ -72,10 +68,10 @@ def _nothing(gt: Path, images: Path, refused: list[tuple[str, str]]) -> str:
     """Why not a single line could be used, with the commonest reason first."""
     # "no such file below ..." of a thousand lines is one reason.
     reasons = Counter(re.split(r"[:(]", reason)[0].strip() for _, reason in refused).most_common(3)
-    told = "; ".join(f"{count} x {reason}" for reason, count in reasons)
+    why = "; ".join(f"{count} x {reason}" for reason, count in reasons)
     first = f" (first: {refused[0][0]})" if refused else ""
     return (
-        f"{gt} has no usable line{f': {told}{first}' if told else ''}. Write one line an image, "
+        f"{gt} has no usable line{f': {why}{first}' if why else ''}. Write one line an image, "
         f"file<TAB>label, with files below {images}"
     )
 

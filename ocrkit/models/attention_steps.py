@@ -1,8 +1,7 @@
 """The attention decoder's steps, and their backward pass, written by hand.
 
-Autograd goes back one operation at a time, and in every step adds a gradient as large as the weight
-to each weight's. Here the steps are kept, and each weight's gradient is one product over all of
-them; only what passes from step to step is made step by step.
+Autograd adds a gradient as large as the weight to each weight's in every step; here each weight's
+gradient is one product over all steps.
 """
 
 from typing import Any, NamedTuple
@@ -13,11 +12,10 @@ from torch.autograd.function import once_differentiable
 
 
 class Weights(NamedTuple):
-    """What the steps multiply with.
+    """What the steps multiply with, doubled as tanh z = 2 sigmoid(2 z) - 1.
 
     state: [W_hh; 2 W_h], (5 * hidden, hidden); context: the LSTM's W_ih for the context,
     (4 * hidden, inputs); bias: 2 b of the query, (hidden,); score: 2 w, (hidden,).
-    Doubled, because tanh z = 2 sigmoid(2 z) - 1: see `attention_step`.
     """
 
     state: Tensor

@@ -1,8 +1,6 @@
 """Full checkpoints: everything a run needs to go on as if it had never stopped.
 
-The reference framework saved the weights alone, so that a resumed run began with a fresh optimiser
-and a fresh order of images. Here model, optimiser, schedule, step, random state and history are
-kept. The sampler needs no state of its own: a batch is a function of (seed, step).
+The sampler needs no state of its own: a batch is a function of (seed, step).
 """
 
 import logging

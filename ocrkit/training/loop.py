@@ -29,10 +29,7 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Progress:
-    """What a watcher is told while a run goes on.
-
-    `valid_accuracy` is the first score of a validation, where there was one.
-    """
+    """One step of a run; `valid_accuracy` is the first score of a validation, if any."""
 
     step: int
     steps: int

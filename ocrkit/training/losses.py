@@ -19,10 +19,8 @@ def ctc_loss(logits: torch.Tensor, ids: torch.Tensor, lengths: torch.Tensor) -> 
 
     Args:
         logits: (B, T, classes); taken to float32, for sums of small probabilities need it.
-        ids: (B, longest); lengths: (B,).
-
-    A label that does not fit T frames has an infinite loss. `zero_infinity` turns it into 0 with no
-    gradient: training goes on and the label teaches nothing. `check_labels` says so beforehand.
+        ids: (B, longest); lengths: (B,). A label that does not fit T frames has loss 0 and no
+            gradient (`zero_infinity`): see `check_labels`.
     """
     log_probabilities = logits.float().log_softmax(2).transpose(0, 1)
     frames = torch.full((len(logits),), logits.shape[1], dtype=torch.int64)
@@ -38,7 +36,7 @@ def attention_loss(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
 
 
 def loss_of(logits: torch.Tensor, converter: Converter, texts: list[str]) -> torch.Tensor:
-    """The loss of logits that the model made without being told the texts (for validation)."""
+    """The loss of logits that the model made without the texts (for validation)."""
     ids, lengths = converter.encode(texts)
     if isinstance(converter, CTCLabels):
         return ctc_loss(logits, ids.to(logits.device), lengths)

@@ -1,8 +1,7 @@
 """CRAFT: a heat map of characters, and one of what links them to words.
 
-After Baek et al., "Character Region Awareness for Text Detection" (CVPR 2019). The paper's network
-is VGG-16 with batch norm and a U-shaped decoder; ours is the small backbone that all detectors of
-the reading list share.
+Baek et al., "Character Region Awareness for Text Detection" (CVPR 2019), on the small backbone that
+all detectors of the reading list share.
 """
 
 from functools import partial
@@ -24,10 +23,7 @@ CURVED = SCENES["curved"]
 
 
 class Craft(nn.Module):
-    """Grey images (B, 1, H, W), -1 to 1, to region and affinity scores (B, 2, H / 2, W / 2).
-
-    The scores are not squashed: they are fitted to 0..1 by their squared error, as in the paper.
-    """
+    """Grey images (B, 1, H, W), -1 to 1, to region and affinity scores (B, 2, H/2, W/2)."""
 
     def __init__(self, channels: tuple[int, ...] = (16, 32, 64, 96), width: int = 32) -> None:
         super().__init__()
@@ -73,9 +69,9 @@ class CraftTask:
         seed: of the order of the scenes.
         batch_size: scenes a step.
         strong: scenes with character quads.
-        weak: scenes of which only each word's quad and length are used; half of every batch.
-        weak_from: the step from which they are used: the model has to know characters first.
-        count, valid: scenes of each sort to learn from, and to validate on, drawn at once.
+        weak: scenes with the words' quads and lengths alone; half of each batch from `weak_from`
+        on.
+        count, valid: scenes of each sort to learn from, and to validate on.
     """
 
     def __init__(
@@ -120,10 +116,7 @@ class CraftTask:
 def weak_batch(
     model: nn.Module, scenes: SceneSet, picks: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, targets and weights of scenes whose characters the model has to guess itself.
-
-    The paper calls it the interim model; as it learns, its guesses get better.
-    """
+    """Images, targets and weights of scenes whose characters the (interim) model guesses."""
     images = scenes.images[picks]
     size = images.shape[1:]
     regions = predict_maps(model, images)[:, 0]

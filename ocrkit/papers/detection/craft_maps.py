@@ -1,8 +1,6 @@
-"""CRAFT's two heat maps: drawn from character quads, and read back as words.
+"""CRAFT's two heat maps: drawn from character quads, and read back as words (Baek et al., 2019).
 
-After Baek et al., "Character Region Awareness for Text Detection" (CVPR 2019), the parts on ground
-truth labels and on inference. Maps are half as large as the image: the map's pixel (i, j) covers
-[2j, 2j + 2] x [2i, 2i + 2] of it.
+Maps are half as large as the image: pixel (i, j) covers [2j, 2j + 2] x [2i, 2i + 2] of it.
 """
 
 import math
@@ -56,8 +54,8 @@ def splat(score: np.ndarray, quad: np.ndarray) -> None:
 def affinity_quads(characters: np.ndarray) -> np.ndarray:
     """The quads between neighbouring characters of a word, (n - 1, 4, 2) for (n, 4, 2).
 
-    The diagonals of a character cut it into four triangles. The centres of its upper and its
-    lower one, and those of its neighbour, are the corners.
+    Their corners are the centres of the characters' upper and lower triangles, cut by the
+    diagonals.
     """
     centre = _crossing(characters)
     upper = (characters[:, 0] + characters[:, 1] + centre) / 3
@@ -104,8 +102,8 @@ def find_words(
 ) -> np.ndarray:
     """Words as quads (n, 4, 2), in the image's pixels, of maps (2, h, w).
 
-    Where either score is above its threshold there is text; what hangs together is a word, and
-    its quad the rectangle of the smallest area around it.
+    A word is a connected component of the places above either threshold; its quad is the rectangle
+    of the smallest area around it.
     """
     # At the image's size: the edge of a small word then falls between two pixels of the map.
     big = [cv2.resize(score, None, fx=STRIDE, fy=STRIDE) for score in maps.astype(np.float32)]
@@ -139,8 +137,8 @@ def _box(mask: np.ndarray, region: float) -> np.ndarray:
 def word_margin(mask: np.ndarray, region: float = REGION) -> float:
     """How far a word reaches beyond its pixels above the threshold, in pixels.
 
-    A character's half height h is cut to ρh by the threshold (`level_radius`). The widest disc
-    inside the mask tells ρh, and h - ρh is missing on every side.
+    The threshold cuts a character's half height h to ρh (`level_radius`), which is the radius of
+    the widest disc inside the mask; h - ρh is missing on every side.
     """
     inside = cv2.distanceTransform(
         np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE

@@ -1,8 +1,7 @@
 """CRAFT's weak supervision: where the characters of a word are, when only the word was marked.
 
-A scene of the world comes with a quad and a text a word, and no quads of characters. The model
-guesses them; how many it found, against the text's length, tells how far to trust it. After Baek
-et al. (CVPR 2019), the part on weakly-supervised learning.
+Baek et al. (CVPR 2019), weakly-supervised learning: the model guesses the characters, and their
+number against the text's length tells how far to trust it.
 """
 
 from collections.abc import Sequence
@@ -28,10 +27,7 @@ def length_confidence(length: int, found: int) -> float:
 
 
 def split_word(region: np.ndarray) -> np.ndarray:
-    """The characters in a word's crop of the region score, by watershed.
-
-    The water falls, level by level, from where characters surely are; each land that comes out
-    of it goes to the character that it touches.
+    """The characters in a word's crop of the region score, by watershed from the surest places.
 
     Args:
         region: (h, w) score; the crop holds the word and nothing else.
@@ -76,8 +72,7 @@ def guess_characters(region: np.ndarray, quad: np.ndarray, length: int) -> tuple
         length: characters of the word's text.
 
     Returns:
-        Quads (n, 4, 2) in the image's pixels, and the confidence, 0.5 to 1. Where the guess is
-        worse than 0.5, the word is cut into equal parts, and 0.5 returned.
+        Quads (n, 4, 2) in the image's pixels, and the confidence, 0.5 (equal parts) to 1.
     """
     flat = crop(np.asarray(region, np.float32), np.asarray(quad) / STRIDE, _HEIGHT)
     height, width = flat.shape
@@ -102,12 +97,7 @@ def guess_characters(region: np.ndarray, quad: np.ndarray, length: int) -> tuple
 def confidence_map(
     quads: Sequence[np.ndarray], confidences: Sequence[float], size: tuple[int, int]
 ) -> np.ndarray:
-    """How much each pixel counts in the loss, float32 (H / 2, W / 2).
-
-    Args:
-        quads: of the words, in the image's pixels.
-        size: (H, W) of the image.
-    """
+    """How much each pixel counts in the loss, float32 (H / 2, W / 2); quads in image pixels."""
     # S_c(p) = s_conf(w) where p lies in the word w, and 1 elsewhere
     weights = np.ones((size[0] // STRIDE, size[1] // STRIDE), np.float32)
     for quad, sure in zip(quads, confidences, strict=True):

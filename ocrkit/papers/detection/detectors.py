@@ -40,11 +40,10 @@ class SceneTask:
 
     Args:
         seed: of the order of the scenes.
-        settings: what the scenes look like.
         batch_size: scenes a step.
         loss: (model, images (B, 1, H, W), quads of each scene) -> the loss.
         detect: (model, images uint8 (N, H, W)) -> for each image its quads (n, 4, 2).
-        count, valid: scenes to learn from and to validate on, drawn at once.
+        count, valid: scenes to learn from and to validate on.
     """
 
     def __init__(
@@ -109,11 +108,7 @@ def detector_study(
     settings: SceneSettings,
     steps: int,
 ) -> Study:
-    """A study of a detector, tested on scenes of these settings.
-
-    Args:
-        task: (seed, batch_size) -> what it learns.
-    """
+    """A study of a detector, tested on such scenes; `task` takes seed and batch_size."""
     recipe = replace(
         RECIPE,
         name=name.split("-")[0],
@@ -166,15 +161,9 @@ def recall_by_angle(
 
 
 def hardest(losses: Tensor, negative: Tensor, count: Tensor) -> Tensor:
-    """Which negatives of each image have the greatest losses: online hard example mining.
+    """The `count` (B,) negatives of each image with the greatest losses, all bool or float (B, P).
 
-    Args:
-        losses: (B, P).
-        negative: bool (B, P), what may be chosen.
-        count: (B,), how many.
-
-    Returns:
-        bool (B, P).
+    Online hard example mining.
     """
     order = losses.masked_fill(~negative, -torch.inf).argsort(dim=1, descending=True)
     first = torch.arange(losses.shape[1], device=losses.device) < count[:, None]

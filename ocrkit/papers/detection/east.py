@@ -1,7 +1,6 @@
-"""A word from every cell inside it: the detector that FOTS and TextSpotter share with EAST.
+"""The detector of FOTS and TextSpotter: from every cell inside a word, the word's rotated box.
 
-Zhou et al., "EAST: An Efficient and Accurate Scene Text Detector" (CVPR 2017). No anchors: a cell
-says whether it lies in a word, how far the word's four sides are, and how it is turned.
+Zhou et al., "EAST: An Efficient and Accurate Scene Text Detector" (CVPR 2017).
 """
 
 import math
@@ -23,13 +22,13 @@ _TYPICAL = 16.0  # pixels; what a distance is before anything was learned
 
 
 class EastMaps(NamedTuple):
-    """What is said, or true, of every cell.
+    """Predictions or targets of every cell.
 
     Attributes:
-        score: (B, H, W), logits of "this cell is text"; for truths 1 or 0.
+        score: (B, H, W), logits of "this cell is text"; for targets 1 or 0.
         distances: (B, 4, H, W), pixels to the word's top, right, bottom and left side.
         angle: (B, H, W), radians, counter-clockwise as seen.
-        care: (B, H, W) for truths: False at a word's rim, where either answer will do.
+        care: (B, H, W) for targets: False at a word's rim, which does not count.
     """
 
     score: Tensor
@@ -54,13 +53,12 @@ class EastHead(nn.Module):
 
 
 def east_targets(boxes: Sequence[Tensor], size: tuple[int, int], stride: int) -> EastMaps:
-    """The truth for images with turned boxes (n, 5); `size` is the maps' (H, W).
+    """The targets for images with turned boxes (n, 5); `size` is the maps' (H, W).
 
-    A cell is text if its centre lies in the box without a rim of `SHRINK` times the shorter side:
-    words that nearly touch stay apart, and a cell at the very end need not guess a far side.
+    A cell is text if its centre lies in the box without a rim of `SHRINK` times the shorter side.
     """
-    truths = [_one_target(box, size, stride) for box in boxes]
-    return EastMaps(*(torch.stack(parts) for parts in zip(*truths, strict=True)))
+    targets = [_one_target(box, size, stride) for box in boxes]
+    return EastMaps(*(torch.stack(parts) for parts in zip(*targets, strict=True)))
 
 
 def _one_target(boxes: Tensor, size: tuple[int, int], stride: int) -> EastMaps:
@@ -90,26 +88,27 @@ def cell_centres(rows: int, columns: int, stride: int, like: Tensor) -> tuple[Te
     return x[None], y[:, None]
 
 
-def score_loss(said: EastMaps, true: EastMaps, hard: int = 3) -> Tensor:
+def score_loss(predicted: EastMaps, target: EastMaps, hard: int = 3) -> Tensor:
     """Cross-entropy over text cells and the worst others of each image, `hard` times as many.
 
-    Most cells are background and easy: FOTS lets a chosen few of them count. EAST
-    itself weighs text and background by their shares (balanced cross-entropy).
+    Online hard example mining as in FOTS; EAST itself balances the cross-entropy.
     """
-    each = F.binary_cross_entropy_with_logits(said.score, true.score, reduction="none").flatten(1)
-    assert true.care is not None, "targets say which cells count"
-    text, others = (true.score > 0).flatten(1), (true.care & (true.score == 0)).flatten(1)
+    each = F.binary_cross_entropy_with_logits(
+        predicted.score, target.score, reduction="none"
+    ).flatten(1)
+    assert target.care is not None, "targets say which cells count"
+    text, others = (target.score > 0).flatten(1), (target.care & (target.score == 0)).flatten(1)
     count = hard * text.sum(1).clamp_min(32)
     return each[text | hardest(each.detach(), others, count)].mean()
 
 
-def box_loss(said: EastMaps, true: EastMaps) -> Tensor:
+def box_loss(predicted: EastMaps, target: EastMaps) -> Tensor:
     """How wrong boxes are, mean over text cells: their overlap, and their angle."""
-    text = true.score > 0
+    text = target.score > 0
     if not text.any():
-        return said.distances.sum() * 0
-    top, right, bottom, left = said.distances.permute(1, 0, 2, 3)[:, text]
-    top_, right_, bottom_, left_ = true.distances.permute(1, 0, 2, 3)[:, text]
+        return predicted.distances.sum() * 0
+    top, right, bottom, left = predicted.distances.permute(1, 0, 2, 3)[:, text]
+    top_, right_, bottom_, left_ = target.distances.permute(1, 0, 2, 3)[:, text]
     # Both boxes hold this cell, and are compared as if they were turned alike (EAST):
     # shared = (min(right, right*) + min(left, left*)) (min(top, top*) + min(bottom, bottom*))
     across = torch.minimum(right, right_) + torch.minimum(left, left_)
@@ -118,7 +117,7 @@ def box_loss(said: EastMaps, true: EastMaps) -> Tensor:
     either = (top + bottom) * (left + right) + (top_ + bottom_) * (left_ + right_) - shared
     # L = -ln IoU + lambda (1 - cos(angle - angle*))
     overlap = -torch.log((shared + 1) / (either + 1))
-    turned = 1 - torch.cos(said.angle[text] - true.angle[text])
+    turned = 1 - torch.cos(predicted.angle[text] - target.angle[text])
     return (overlap + ANGLE_WEIGHT * turned).mean()
 
 
@@ -128,11 +127,10 @@ def decode(
     """Quads (n, 4, 2) in pixels and scores (n,) of each image, the surest first.
 
     Args:
-        threshold: least score, 0 to 1, for a cell to speak.
-        overlap: IoU above which two answers mean one word.
+        threshold: least score of a cell that counts, 0 to 1.
+        overlap: IoU above which two boxes are one word.
 
-    All cells of a word answer, and their answers are averaged, weighted by score: EAST's
-    locality-aware suppression does the same row by row.
+    The boxes of a word's cells are averaged, weighted by score (EAST's locality-aware suppression).
     """
     found = []
     scores = maps.score.detach().float().sigmoid()

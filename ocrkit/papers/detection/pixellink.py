@@ -1,7 +1,6 @@
 """PixelLink: which pixels are text, and which neighbours belong to the same word; no boxes learned.
 
 Deng, Liu, Li and Cai, "PixelLink: Detecting Scene Text via Instance Segmentation" (AAAI 2018).
-Pixels of the model's map are `STRIDE` pixels of the image wide ("2s" in the paper).
 """
 
 from collections.abc import Sequence
@@ -32,10 +31,9 @@ LEAST_SIDE, LEAST_AREA = 6.0, 80.0  # pixels: less is no word; 99 % of the train
 
 
 class PixelLink(nn.Module):
-    """Images (B, 1, H, W) to logits (no, yes) of pixels and of links at half their size.
+    """Images (B, 1, H, W) to logits (no, yes) of pixels and of links in the order of `NEIGHBOURS`.
 
-    Returns:
-        (B, 2, H/2, W/2), and (B, 2, 8, H/2, W/2) in the order of `NEIGHBOURS`.
+    Returns (B, 2, H/2, W/2) and (B, 2, 8, H/2, W/2).
     """
 
     def __init__(self, channels: Sequence[int] = (16, 32, 64, 96)) -> None:
@@ -45,9 +43,9 @@ class PixelLink(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         # Every stage gives its own answer, and the answers are added up, coarse to fine.
-        said = [layer(x) for layer, x in zip(self.fuse, self.stages(images), strict=True)]
-        total = said.pop()
-        for finer in reversed(said):
+        outputs = [layer(x) for layer, x in zip(self.fuse, self.stages(images), strict=True)]
+        total = outputs.pop()
+        for finer in reversed(outputs):
             total = finer + F.interpolate(total, scale_factor=2.0, mode="bilinear")
         pixels, links = total.float().split([2, 16], dim=1)
         return pixels, links.unflatten(1, (2, 8))
@@ -57,8 +55,7 @@ def instance_map(quads: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Which word each pixel of the map lies in: 1 for the first, 0 for none or several.
 
     Args:
-        quads: convex (n, 4, 2), in pixels of the image.
-        size: rows and columns of the image.
+        quads: convex (n, 4, 2), in pixels of the image of `size` (rows, columns).
 
     Returns:
         int64 (H / STRIDE, W / STRIDE).
@@ -89,8 +86,7 @@ def link_targets(instances: Tensor) -> Tensor:
 def instance_weights(instances: Tensor) -> Tensor:
     """Weights (B, h, w) with which every word of an image counts the same; 0 outside words.
 
-    Instance balance: a pixel of word i counts B / S_i, where S_i is the word's area, S = sum of all
-    S_i, and B = S / N. So all weights of an image add up to S.
+    A pixel of word i weighs B / S_i: S_i is the word's area, S the sum of all, B = S / N.
     """
     areas = F.one_hot(instances).sum((1, 2))[:, 1:]  # S_i, (B, words)
     total, words = areas.sum(1), (areas > 0).sum(1)
@@ -111,7 +107,7 @@ def losses(pixels: Tensor, links: Tensor, weights: Tensor, linked: Tensor) -> Te
     """The loss of each image, (B,).
 
     Args:
-        pixels, links: the model's answers.
+        pixels, links: the model's logits.
         weights: (B, h, w), of `instance_weights`; positive where text is.
         linked: bool (B, 8, h, w), of `link_targets`.
     """
@@ -132,14 +128,11 @@ def losses(pixels: Tensor, links: Tensor, weights: Tensor, linked: Tensor) -> Te
 
 
 def components(text: np.ndarray, linked: np.ndarray) -> np.ndarray:
-    """Text pixels joined by links; either of two neighbours may link them.
+    """Text pixels joined by links in either direction: numbers int64 (h, w) from 1, 0 outside text.
 
     Args:
         text: bool (h, w).
         linked: bool (8, h, w), in the order of `NEIGHBOURS`.
-
-    Returns:
-        int64 (h, w): the number of the component, from 1 on in reading order; 0 outside text.
     """
     number = np.arange(text.size).reshape(text.shape)
     rows, columns = text.shape
@@ -160,10 +153,7 @@ def components(text: np.ndarray, linked: np.ndarray) -> np.ndarray:
 
 
 def boxes_of(found: np.ndarray) -> np.ndarray:
-    """The rectangle of the smallest area around each component, (n, 4, 2), in image pixels.
-
-    Small ones are dropped: the paper's post filtering.
-    """
+    """The minimal rectangle around each component, (n, 4, 2) in image pixels; no small ones."""
     quads = []
     for number in range(1, found.max(initial=0) + 1):
         centres = (np.argwhere(found == number)[:, ::-1] + 0.5) * STRIDE
@@ -179,11 +169,7 @@ def boxes_of(found: np.ndarray) -> np.ndarray:
 def detect(
     model: PixelLink, images: np.ndarray, pixel: float = 0.6, link: float = 0.6
 ) -> list[np.ndarray]:
-    """Words in images uint8 (N, H, W): for each its quads (n, 4, 2).
-
-    Args:
-        pixel, link: least probability of a text pixel, and of a link.
-    """
+    """Words in images uint8 (N, H, W): for each its quads (n, 4, 2); thresholds 0 to 1."""
     found = []
     for some in np.array_split(images, -(-len(images) // 32)):
         # A copy: scenes must not be written to, and torch warns of such.

@@ -1,10 +1,8 @@
 """TextBoxes: a net that corrects a fixed set of long boxes, and says which of them hold a word.
 
 Liao, Shi, Bai, Wang and Liu, "TextBoxes: A Fast Text Detector with a Single Deep Neural Network"
-(AAAI 2017). It is SSD (Liu et al., ECCV 2016) with three changes: long default boxes, more of them
-one below the other, and kernels that are as long as a word.
-
-Boxes here are upright: (cx, cy, w, h) in pixels. N is the number of default boxes.
+(AAAI 2017), after SSD (Liu et al., ECCV 2016). Boxes here are upright: (cx, cy, w, h) in pixels. N
+is the number of default boxes.
 """
 
 from collections.abc import Sequence
@@ -57,11 +55,11 @@ class TextBoxes(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.stages(images)[-len(SCALES) :]
-        said = [
+        outputs = [
             layer(x).permute(0, 2, 3, 1).reshape(len(x), -1, 6)
             for layer, x in zip(self.text_box, maps, strict=True)
         ]
-        scores, offsets = torch.cat(said, dim=1).float().split([2, 4], dim=-1)
+        scores, offsets = torch.cat(outputs, dim=1).float().split([2, 4], dim=-1)
         return scores, offsets
 
     def defaults(self, size: tuple[int, int]) -> Tensor:
@@ -73,7 +71,7 @@ class TextBoxes(nn.Module):
 def default_boxes(
     size: tuple[int, int], ratios: tuple[float, ...] = RATIOS, offset: bool = True
 ) -> Tensor:
-    """The boxes that are corrected, (N, 4), in the order of the model's answers.
+    """The default boxes (N, 4) in the order of the model's outputs.
 
     Args:
         size: rows and columns of the image.
@@ -127,8 +125,7 @@ def upright_boxes(quads: np.ndarray) -> Tensor:
 def targets(boxes: Tensor, defaults: Tensor) -> tuple[Tensor, Tensor]:
     """Which default boxes are words, bool (N,), and their offsets (N, 4), as SSD matches them.
 
-    A default box belongs to the word it overlaps most, if by more than `MATCH`; and each word has
-    its best default box, however little they overlap.
+    A default box matches the word of its greatest overlap above `MATCH`; each word its best box.
     """
     overlap = overlaps(boxes, defaults)
     best, word = overlap.max(0)
@@ -160,7 +157,7 @@ def detect(
 
     Args:
         score: least probability of a word.
-        overlap: of two boxes with a greater IoU the surer one stays (non-maximum suppression).
+        overlap: IoU above which non-maximum suppression drops the less sure box.
     """
     defaults = model.defaults(images.shape[1:])
     found = []

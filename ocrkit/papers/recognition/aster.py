@@ -42,27 +42,19 @@ UPRIGHT_SHARE = 0.25  # of the steps, which begin with upright words
 
 @cache
 def spline(height: int, width: int) -> Tensor:
-    """What each control point adds to each sampling point: (height * width, 20) float64.
-
-    A spline is linear in its control points, so all its equations are one matrix, made once. Each
-    row sums to 1. To be read only.
-    """
+    """What each control point adds to each sampling point: (height * width, 20) float64."""
     # P' = P_hat inverse(Delta) [C'; 0] = S C'
     p_hat, inv_delta = spline_matrices(height, width)
     return p_hat @ inv_delta[:, :FIDUCIALS]
 
 
 def straighten(images: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
-    """Sample an image along the spline through its control points.
+    """Sample images (B, C, H, W) along the spline through their control points, (B, C, *size).
 
     Args:
-        images: (B, C, H, W).
-        points: C' (B, 20, 2), (x, y) from -1 to 1 between the image's edges; those of the text's
-            upper edge from left to right, then those of its lower edge. May lie outside.
+        points: C' (B, 20, 2), (x, y) from -1 to 1 between the image's edges, or outside; those of
+            the text's upper edge from left to right, then those of its lower edge.
         size: rows and columns of the result.
-
-    Returns:
-        (B, C, *size); gradients flow to images and points.
     """
     # P' = S C', all x and y of the batch as rows of one product
     rows = points.mT.flatten(0, 1) @ spline(*size).to(points).T
@@ -72,10 +64,9 @@ def straighten(images: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def smooth_moves(count: int = POWERS) -> Tensor:
-    """Ways to move all control points at once, (20, 2 * count) float64.
+    """Ways to move all control points at once, (20, 2 * count) float64, orthogonal, mean square 1.
 
-    Columns x^k and y x^k for k below `count`, made orthogonal, mean square 1: shifts and zooms,
-    slants and turns, arcs, waves. With `count` 10 every point can go anywhere.
+    Columns x^k and y x^k for k below `count`: shifts, zooms, slants, turns, arcs, waves.
     """
     x, y = target_fiducials().T[:, :, None]
     powers = x ** torch.arange(count)
@@ -86,11 +77,8 @@ def smooth_moves(count: int = POWERS) -> Tensor:
 class Localisation(nn.Module):
     """Where the text's edges run: images (B, 1, H, W) -> control points (B, 20, 2).
 
-    It sees a small copy alone: edges are coarse, letters are not. Its maps are flattened, not
-    averaged, so a feature's place is kept. Nothing squeezes the points: the tanh of the 2016
-    version is nearly flat where they start, at the image's edge. The paper's has six convolutions,
-    and names every point by itself. Here it says how far to go each of the `smooth_moves`: 48,000
-    words are few, and what neighbouring points share is learnt first.
+    Unlike the paper's it sees a small copy, keeps the place of each feature (flattened maps), and
+    gives the lengths of the `smooth_moves` in place of single points: 48,000 words are few.
     """
 
     moves: Tensor
@@ -128,10 +116,7 @@ class Localisation(nn.Module):
 
 
 class ASTER(nn.Module):
-    """Localisation, spline and a reader with two decoders; `rectifying` False: the reader alone.
-
-    The reader's own head writes from left to right, `back` from right to left.
-    """
+    """Localisation, spline and a reader with two decoders; `rectifying` False: the reader alone."""
 
     def __init__(self, classes: int, rectifying: bool) -> None:
         super().__init__()
@@ -156,7 +141,7 @@ class ASTER(nn.Module):
     def decode_both(
         self, images: Tensor, ids: Sequence[Tensor | None] = (None, None)
     ) -> list[Tensor]:
-        """Logits of the two decoders, (B, 5, classes) each; the second begins at the word's end.
+        """Logits (B, 5, classes) of the decoders from the left and from the right.
 
         ids: for each decoder the true ids (B, >= 5) from [GO] on, in its own order; None: greedy.
         """
@@ -181,10 +166,7 @@ def greedy_score(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def reverse_text(logits: Tensor) -> Tensor:
-    """A reading from right to left, written from left to right: its characters change places.
-
-    logits: (B, steps, classes); [s] and what follows stay where they are.
-    """
+    """A reading (B, steps, classes) with its characters in reverse order; [s] and the rest stay."""
     count = greedy_score(logits)[1][:, None]
     step = torch.arange(logits.shape[1], device=logits.device)
     order = torch.where(step < count, count - 1 - step, step)
@@ -192,21 +174,13 @@ def reverse_text(logits: Tensor) -> Tensor:
 
 
 def higher_scored(forward: Tensor, backward: Tensor) -> Tensor:
-    """Of two readings (B, steps, classes), from the left and from the right, the likelier one.
-
-    The decoders differ, for at each character they knew other neighbours. The result is written
-    from left to right.
-    """
+    """The likelier of two readings (B, steps, classes), from the left and from the right."""
     wins = greedy_score(forward)[0] >= greedy_score(backward)[0]
     return torch.where(wins[:, None, None], forward, reverse_text(backward))
 
 
 class BidirectionalReading:
-    """Learn words from both ends, all parts together, from the words alone.
-
-    Args:
-        images: bent ones to learn from; half as many upright ones.
-    """
+    """Learn from `images` bent words and half as many upright ones, with both decoders."""
 
     def __init__(self, seed: int, recipe: Recipe, images: int = 6000) -> None:
         self.batches = UprightThenBent(seed, recipe, images, UPRIGHT_SHARE)

@@ -1,8 +1,8 @@
-"""The attention decoder that FAN, MORAN, ASTER and TextSpotter share, and a small reader around it.
+"""The attention decoder of FAN, MORAN, ASTER and TextSpotter, and a small reader around it.
 
 Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate"
-(ICLR 2015); on images Shi et al. (CVPR 2016), section 3.2. It keeps its attention weights, through
-which gradients flow; the head of the 24 models (`ocrkit.models.prediction`) is faster without.
+(ICLR 2015); on images Shi et al. (CVPR 2016), section 3.2. Unlike the head of the 24 models
+(`ocrkit.models.prediction`) it lets gradients flow through its attention weights.
 """
 
 from typing import NamedTuple
@@ -38,8 +38,7 @@ class AttentionDecoder(nn.Module):
         inputs, hidden: channels of the frames, and of the LSTM's state.
         classes: characters + 2, as `ocrkit.labels.AttentionLabels` counts.
         output_context: logits from the state and the context, y_t = Generate(s_t, g_t), as
-            Chorowski et al. (NeurIPS 2015) and most of the papers write it; else from the state
-            alone. A glyph's looks then have to pass the LSTM's gates, and are learnt much later.
+            Chorowski et al. (NeurIPS 2015) write it; else from the state alone, which learns later.
     """
 
     def __init__(
@@ -105,8 +104,7 @@ class AttentionDecoder(nn.Module):
 def fractional_pickup(alpha: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Mix two neighbouring attention weights of each row in a random ratio: (B, T) -> (B, T).
 
-    Luo, Jin and Sun (MORAN, Pattern Recognition, 2019). The decoder must then read from blurred
-    weights, and becomes less sure that one column is enough. A row's sum does not change.
+    Luo, Jin and Sun (MORAN, Pattern Recognition, 2019). A row's sum does not change.
     """
     rows, frames = alpha.shape
     device = alpha.device
@@ -122,9 +120,6 @@ def fractional_pickup(alpha: Tensor, generator: torch.Generator | None = None) -
 class AttentionReader(nn.Module):
     """Word images (B, 1, 32, W) -> logits: convolutions, a BiLSTM and an `AttentionDecoder`.
 
-    The papers' are deeper (ResNet); the norm after every convolution is theirs, and spares half of
-    the steps that VGG without them needs.
-
     Args:
         classes, output_context: as for `AttentionDecoder`.
         max_length: characters of the longest label.
@@ -132,8 +127,7 @@ class AttentionReader(nn.Module):
         hidden: size of the BiLSTM's and the decoder's states.
 
     Attributes:
-        features: the convolutions. The first `fine_layers` of them give maps (B, fine_channels,
-            8, W / 4), fine enough to tell glyphs apart: what FAN cuts its patches from.
+        features: the convolutions; the first `fine_layers` give maps (B, fine_channels, 8, W / 4).
     """
 
     def __init__(

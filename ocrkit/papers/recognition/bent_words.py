@@ -1,8 +1,4 @@
-"""Words that are turned and bent, for MORAN and ASTER: images, batches, the test set.
-
-A reader wants its text level and as high as its input. These words are neither, so that much can be
-won by moving their pixels.
-"""
+"""Words that are turned and bent, for MORAN and ASTER: images, batches, the test set."""
 
 from dataclasses import replace
 from functools import cache
@@ -32,9 +28,7 @@ OFFSET_SCALE = 0.2
 
 
 class UprightThenBent:
-    """Batches: upright words for a share of the steps, then bent ones.
-
-    Every model with the same seed sees the same ones in the same order.
+    """Batches: upright words for a share of the steps, then bent ones; a function of (seed, step).
 
     Args:
         images: bent ones to learn from; half as many upright ones.

@@ -44,8 +44,8 @@ BLURRED_SHARE, BLUR = 0.5, (0.5, 1.6)  # of the images; standard deviations, pix
 class Focus(nn.Module):
     """The focusing network: for every point of a patch, which character stands there.
 
-    Section 3.2 has e = tanh(R h + S F + b) and a softmax over e. No class can then have more than
-    9 % of 82, so that one more matrix follows the tanh here.
+    Section 3.2 softmaxes e = tanh(R h + S F + b), which caps a class at 9 % of 82: here one more
+    matrix follows the tanh.
     """
 
     def __init__(self, channels: int, hidden: int, classes: int) -> None:
@@ -80,13 +80,10 @@ class FAN(nn.Module):
         return self.reader(images, text)
 
     def attend(self, images: Tensor, text: Tensor | None) -> tuple[AttentionOutput, Tensor, Tensor]:
-        """Images (B, 1, 32, 96) -> what the decoder gives, and what the focusing network needs.
+        """Images (B, 1, 32, 96) -> five steps; attention centres (B, 5, 2), pixels; fine map.
 
         Args:
             text: (B, >= 5) ids from [GO] on (teacher forcing); None: greedy.
-
-        Returns:
-            five steps; attention centres (B, 5, 2), pixels; the map for patches (B, C, 8, 24).
         """
         layers, fine = self.reader.features, self.reader.fine_layers
         local = layers[:fine](images)
@@ -96,10 +93,7 @@ class FAN(nn.Module):
 
 
 def receptive_centres(layers: nn.Sequential, length: int, axis: int) -> Tensor:
-    """Centres of the receptive fields of the last map's units along an axis, (n,), pixels.
-
-    Section 3.2. axis: 0 down, 1 across; length: of the image.
-    """
+    """Centres of the last map's receptive fields along an axis (0 down, 1 across), (n,), pixels."""
     first, step = 0.5, 1.0
     for layer in layers:
         if not hasattr(layer, "kernel_size"):
@@ -129,15 +123,11 @@ def patch_points() -> Tensor:
 
 
 def crop(features: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
-    """F_t = Crop(F, c_t, P, P): features at points of the image, bilinear between their pixels.
+    """F_t = Crop(F, c_t, P, P): features at points of the image, bilinear, (B, steps, P * P, C).
 
     Args:
         features: (B, C, h, w), a map of the whole image.
-        points: (B, steps, P * P, 2) as (x, y), pixels of the image.
-        size: rows and columns of the image.
-
-    Returns:
-        (B, steps, P * P, C); gradients flow to features and points.
+        points: (B, steps, P * P, 2) as (x, y), pixels of the image of `size` (rows, columns).
     """
     # grid_sample wants the image's edges at -1 and 1.
     grid = 2 * points / points.new_tensor([size[1], size[0]]) - 1
@@ -150,8 +140,7 @@ def labels_at(points: Tensor, quads: Tensor, ids: Tensor) -> Tensor:
 
     Args:
         points: pixels.
-        quads: (B, n, 4, 2) of the characters, clockwise; one without area holds no point.
-        ids: (B, n) int64, their classes.
+        quads: (B, n, 4, 2) of the characters, clockwise; ids: (B, n) int64, their classes.
     """
     flat = points.flatten(1, -2)[:, :, None, None]  # (B, points, 1 character, 1 side, 2)
     side, away = (quads.roll(-1, 2) - quads)[:, None], flat - quads[:, None]
@@ -162,10 +151,7 @@ def labels_at(points: Tensor, quads: Tensor, ids: Tensor) -> Tensor:
 
 
 def inner_quads(quads: Tensor) -> Tensor:
-    """The inner part of quads (..., 4, 2), `INNER_SHARE` of them each way.
-
-    With whole boxes all points of a patch would say the same wherever it lies inside.
-    """
+    """The inner part of quads (..., 4, 2), `INNER_SHARE` of them each way."""
     return quads.lerp(quads.mean(dim=-2, keepdim=True), 1 - INNER_SHARE)
 
 
@@ -174,9 +160,8 @@ def focus_loss(
 ) -> Tensor:
     """Cross-entropy of what the focusing network sees around the attention centres.
 
-    L_focus = - sum over t, i, j of log P(y_t^(i,j)), here the mean. The label of a point is what
-    stands there once the patch lies on its glyph. So a patch beside its glyph is wrong, and the
-    gradient moves it, through `crop` and the attention weights.
+    L_focus = - mean over t, i, j of log P(y_t^(i,j)); the label of a point is what stands there
+    once the patch lies on its glyph, so that the gradient moves a patch beside its glyph.
 
     Args:
         attended: what `FAN.attend` gave.
@@ -198,7 +183,7 @@ def focus_loss(
 
 @cache
 def hard_words(part: str, count: int, seed: int = 0) -> WordSet:
-    """Word images of low quality: half are turned, 2 in 5 bent, half blurred; kept in memory."""
+    """Word images of low quality: half are turned, 2 in 5 bent, half blurred."""
     words = word_set(part, count, HARD, SIZE, seed)
     rng = np.random.default_rng([seed, PARTS.index(part)])
     images = words.images.copy()
@@ -218,11 +203,7 @@ def padded(quads: Sequence[np.ndarray]) -> Tensor:
 
 
 class Focusing:
-    """Learn to read hard words and, where the model has a focusing network, to look at the glyph.
-
-    Args:
-        images: how many to learn from.
-    """
+    """Learn to read `images` hard words and, if the model focuses, to look at the glyph."""
 
     def __init__(self, seed: int, recipe: Recipe, images: int = 8000) -> None:
         self.labels, self.focus_start = attention_labels(), FOCUS_START * recipe.steps
@@ -253,10 +234,7 @@ class Focusing:
 
 @torch.inference_mode()
 def centres_of(model: FAN, words: WordSet) -> Tensor:
-    """The attention centre of each character, (N, 4, 2) pixels; of no meaning after the last.
-
-    Teacher forcing: step t is glyph t even where the decoder errs.
-    """
+    """Attention centres of each character, teacher-forced, (N, 4, 2) pixels."""
     model.eval()
     ids = attention_labels().encode(words.texts)[0].to(model.x.device)
     images = to_input(words.images).to(model.x.device)
@@ -268,8 +246,8 @@ def drift(model: FAN, words: WordSet) -> dict[str, float]:
     """How far attention looks from the glyphs.
 
     Returns:
-        centre_px: mean distance from attention centre to glyph centre; across_px: mean distance
-        along the rows alone; outside: percent of the centres that lie outside their glyph.
+        centre_px: mean distance of attention and glyph centre; across_px: along the rows alone;
+        outside: percent of the centres that lie outside their glyph.
     """
     ids, quads = attention_labels().encode(words.texts)[0][:, 1:-1], padded(words.character_quads)
     there = ids > AttentionLabels.EOS

@@ -1,9 +1,8 @@
 """GRCNN: recurrent convolution with a gate, and without it.
 
 Wang and Hu, "Gated Recurrent Convolution Neural Network for OCR" (NIPS 2017). The gated layer is
-`ocrkit.models.gated.GRCL`; here is the plain one it grew from (Liang and Hu, "Recurrent
-Convolutional Neural Network for Object Recognition", CVPR 2015), which Lee and Osindero read text
-with (CVPR 2016), and what is needed to look into both.
+`ocrkit.models.gated.GRCL`; here is the plain one (Liang and Hu, "Recurrent Convolutional Neural
+Network for Object Recognition", CVPR 2015), and what is needed to look into both.
 """
 
 from copy import deepcopy
@@ -110,9 +109,8 @@ def stop_after(layer: GRCL | RCL, iterations: int) -> nn.Module:
 def effective_receptive_field(layer: nn.Module, u: Tensor, seed: int = 0) -> Tensor:
     """How strongly the middle of a layer's output depends on each place of u, (H, W); sums to 1.
 
-    The mean square of dx(middle) / du over channels and images (Luo et al., NIPS 2016). For each
-    image one random mixture of the middle's channels is differentiated; its mean square is that of
-    all of them.
+    The mean square of dx(middle) / du over channels and images (Luo et al., NIPS 2016), estimated
+    with one random mixture of the channels for each image.
 
     Args:
         layer: GRCL or RCL, in eval mode.

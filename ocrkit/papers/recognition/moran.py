@@ -43,15 +43,11 @@ def identity_grid(height: int, width: int) -> Tensor:
 
 
 def rectify(images: Tensor, offsets: Tensor, size: tuple[int, int]) -> Tensor:
-    """Sample each pixel of the result a little beside its place.
+    """Sample each pixel of the result a little beside its place, (B, C, *size).
 
     Args:
         images: (B, C, H, W).
         offsets: (B, 2, h, w), across and down, in halves of the image; corner to corner.
-        size: rows and columns of the result.
-
-    Returns:
-        (B, C, *size); gradients flow to images and offsets.
     """
     # offset' = resize(offset) + basic
     fine = F.interpolate(offsets, size, mode="bilinear", align_corners=True)
@@ -63,9 +59,8 @@ def rectify(images: Tensor, offsets: Tensor, size: tuple[int, int]) -> Tensor:
 class MORN(nn.Module):
     """The rectification network: a coarse map of offsets, (B, 1, 64, 96) -> (B, 2, 3, 5).
 
-    Half the paper's channels, a quarter in the last; it decides on a small copy, where each offset
-    is drawn from most of the word. The last pooling takes the mean: a maximum, as in the other
-    layers, prefers one direction to its opposite. No geometry is built in: each offset is free.
+    Half the paper's channels, on a small copy; the last pooling takes the mean, for a maximum
+    prefers one direction to its opposite.
     """
 
     def __init__(self, channels: tuple[int, ...] = (32, 64, 32, 16)) -> None:
@@ -115,14 +110,11 @@ class MORAN(nn.Module):
 
 
 class Curriculum:
-    """Learn to read in three stages.
+    """Learn to read in three stages, from `images` bent words and half as many upright ones.
 
-    1. The reader alone, on upright words. 2. The reader is frozen; MORN learns to make bent words
-    readable to it. 3. Both learn on. A reader without MORN sees the same images in the same order
-    and learns all the time.
-
-    Args:
-        images: bent ones to learn from; half as many upright ones.
+    1. The reader alone, on upright words. 2. The reader is frozen; MORN learns on bent words. 3.
+    Both learn on. A reader without MORN sees the same images in the same order and learns all the
+    time.
     """
 
     def __init__(self, seed: int, recipe: Recipe, images: int = 6000) -> None:

@@ -1,8 +1,4 @@
-"""What the readers of words share: their labels, recipes, how they are tested, and their studies.
-
-CRNN and GRCNN read with CTC; they are members of the grid of 24 models at a quarter of the width.
-FAN, MORAN and ASTER read with attention.
-"""
+"""What the readers of words share: labels, recipes, tests and studies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -1,8 +1,4 @@
-"""The small network under the detectors: maps of an image, coarse ones merged into fine ones.
-
-The papers use VGG-16 or ResNet-50, learned on ImageNet. Scenes of 128 x 128 need less: two
-convolutions a stride.
-"""
+"""The small network under the detectors, in place of VGG-16 or ResNet-50: scenes are 128 x 128."""
 
 from collections.abc import Sequence
 
@@ -50,9 +46,8 @@ class Stages(nn.ModuleList):
 class Backbone(nn.Module):
     """Grey images (B, 1, H, W), -1 to 1, to one map (B, `out`, H/4, W/4).
 
-    Bottom up each stage halves the map; top down a coarse map is doubled and added to the next
-    finer one. So each place of the result has seen far around it, and has kept sharp edges. After
-    Lin et al., "Feature Pyramid Networks for Object Detection" (CVPR 2017), section 3.
+    Coarse maps are doubled and added to finer ones (Lin et al., "Feature Pyramid Networks for
+    Object Detection", CVPR 2017, section 3).
 
     Args:
         channels: of the stages at strides 2, 4, 8, 16 and, if more are given, 32 and so on.

@@ -41,13 +41,11 @@ class DetectionScores:
 
 
 def match(found: np.ndarray, true: np.ndarray, threshold: float = 0.5) -> list[tuple[int, int]]:
-    """Pairs (index found, index true) of an IoU of at least `threshold`, each index once.
+    """Pairs (index found, index true) of an IoU of at least `threshold`, each index once, greedily.
 
     Args:
-        found, true: quads (n, 4, 2) and (m, 4, 2).
-
-    The greatest IoU is taken first. Above 0.5 no other matching has more pairs if the true quads
-    do not overlap: a found quad then lies by more than half in one of them and in no other.
+        found, true: quads (n, 4, 2) and (m, 4, 2). Above 0.5 no matching has more pairs, if the
+            true quads do not overlap.
     """
     overlap = iou_matrix(found, true)
     pairs: dict[int, int] = {}

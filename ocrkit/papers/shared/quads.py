@@ -101,10 +101,7 @@ def from_boxes(boxes: np.ndarray) -> np.ndarray:
 
 
 def to_boxes(quads: np.ndarray) -> np.ndarray:
-    """Rotated boxes (..., 5) of quads (..., 4, 2): exact for rectangles.
-
-    For others: the corners' mean, and the mean length and direction of opposite sides.
-    """
+    """Rotated boxes (..., 5) of quads (..., 4, 2): exact for rectangles, else mean sides."""
     quads = np.asarray(quads, float)
     sides = np.roll(quads, -1, -2) - quads
     lengths = np.linalg.norm(sides, axis=-1)

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def sample(features: Tensor, points: Sequence[Tensor], stride: int) -> Tensor:
-    """Values of a map at points of the image, (N, C, h, w); 0 outside the image.
+    """Values of a map at points of the image, (N, C, h, w); 0 outside the image; differentiable.
 
     Args:
         features: (B, C, H, W); cell (i, j) is the square of `stride` pixels a side whose centre is
@@ -16,8 +16,7 @@ def sample(features: Tensor, points: Sequence[Tensor], stride: int) -> Tensor:
         points: for each of the B images (n, h, w, 2), (x, y) in continuous pixels; N is the sum
             of all n.
 
-    Differentiable in the features and in the points. (Jaderberg et al., "Spatial Transformer
-    Networks", NIPS 2015, eq. 5.)
+    Jaderberg et al., "Spatial Transformer Networks", NIPS 2015, eq. 5.
     """
     exact = torch.promote_types(features.dtype, torch.float32)
     # grid_sample counts from -1 to 1 between the map's edges (align_corners=False).

@@ -24,13 +24,12 @@ _TRAINING_TEXTS = 16_000
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What may be written: the syllables, the texts of each part, and the faces.
+    """What may be written.
 
     Attributes:
         charset: the syllables, in code-point order.
         texts: by part; "train" holds its words and three times as many random strings of
-            syllables, so that a model learns syllables and not a list; no string is a word of
-            "valid" or "test".
+            syllables, none of them a word of "valid" or "test".
         words: by part, real words alone.
         fonts: the four pinned faces.
     """
@@ -142,14 +141,11 @@ def word_set(
 def word_pair(
     rng: np.random.Generator, gap: int | None, em: float = 22.0
 ) -> tuple[np.ndarray, int]:
-    """A plain page with two test words side by side, to see how close words may stand.
+    """A page, uint8 (128, 128), with two test words of two syllables side by side, and their gap.
 
     Args:
         gap: columns of paper between the ink of the two; None: what a space leaves.
         em: size of the letters, pixels.
-
-    Returns:
-        The page, uint8 (128, 128), and its gap. Words are cut to two syllables, so that they fit.
     """
     listed, fonts = vocabulary().words["test"], vocabulary().fonts
     one, other = (listed[i][:2] for i in rng.integers(len(listed), size=2))

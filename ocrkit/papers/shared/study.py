@@ -1,7 +1,6 @@
 """A paper's small experiment: trained with a seed, tested on what it has not seen, kept as files.
 
-A run leaves two files in its folder: NAME-s1.json (the row and the learning curve) and
-NAME-s1.safetensors (the weights, half precision).
+Each run's folder holds NAME-s1.json (row and learning curve) and NAME-s1.safetensors (fp16).
 """
 
 import importlib
@@ -172,8 +171,6 @@ def trained(study: Study, folder: Path, seed: int = 1) -> torch.nn.Module:
 
 def time_again(folder: Path, watch: Callable[[str, float], None] = lambda name, ms: None) -> None:
     """Measure `ms_image` of every run in a folder anew, all in one call, so that they compare.
-
-    A run's own time is taken when its training ends, whatever else the machine does at that moment.
 
     Args:
         watch: called with each run's name and its milliseconds.

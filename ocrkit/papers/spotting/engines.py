@@ -1,7 +1,4 @@
-"""What an engine that reads Korean is tested on: lines of the five kinds, scenes, a page.
-
-An engine is whatever turns images into texts; nothing here knows which one it is.
-"""
+"""What an engine that reads Korean is tested on: lines of the five kinds, scenes, a page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,10 +43,8 @@ def sentences(
     Args:
         kind: one of the five.
         words: in a sentence.
-        face: the number of the one face to write in; None: any of the vocabulary's four. The
-            texts are the same in all of them.
-        part: draw from the vocabulary's words of a part instead: with "test" no small model of
-            this kit has learned from them.
+        face: the number of the one face to write in; None: any of the vocabulary's four.
+        part: draw from the vocabulary's words of a part instead: "test" for unseen words.
     """
     listed = vocabulary().words[part] if part else read_words()
     fonts = vocabulary().fonts if face is None else vocabulary().fonts[face:][:1]
@@ -83,9 +78,9 @@ def line_scores(texts: Sequence[str], lines: LineSet) -> dict[str, float]:
         texts: what was read from each image; line breaks count as spaces.
 
     Returns:
-        accuracy (low, high: its 95 % interval), cer and jamo_error without spaces, as everywhere
-        in this kit; empty, the share of images from which nothing was read; with_spaces, the share
-        of those read without a mistake in which every space was right too.
+        accuracy (low, high: its 95 % interval), cer and jamo_error without spaces; empty, the share
+        of images from which nothing was read; with_spaces, the share of the right readings in which
+        every space was right too.
     """
     texts = [" ".join(text.split()) for text in texts]
     scores = score(texts, lines.texts)

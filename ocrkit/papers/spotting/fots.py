@@ -1,9 +1,8 @@
 """FOTS: find words and read them from the same map, cut out upright by RoIRotate.
 
 Liu, Liang, Yan, Chen, Qiao and Yan, "FOTS: Fast Oriented Text Spotting with a Unified Network"
-(CVPR 2018). The map is worked out once; finding is six numbers a cell (`east.py`), and reading
-starts from features, not from pixels. RoIRotate cuts them out: boxes are (cx, cy, w, h, angle) in
-pixels and radians, as in `ocrkit.papers.shared.quads`.
+(CVPR 2018). Boxes are (cx, cy, w, h, angle) in pixels and radians, as in
+`ocrkit.papers.shared.quads`.
 """
 
 from collections.abc import Sequence
@@ -12,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ocrkit.labels import CTCLabels
-from ocrkit.papers.detection.east import EastHead, EastMaps
 from ocrkit.papers.shared.quads import to_boxes
 from ocrkit.papers.shared.sampling import pixel_centres, sample
 from ocrkit.papers.shared.scene_sets import vocabulary
-from ocrkit.papers.spotting.spotter import FEATURE_STRIDE, CropEncoder, shared_map, spotter_study
+from ocrkit.papers.spotting.spotter import CHANNELS, FEATURE_STRIDE, Spotter, spotter_study
 from ocrkit.synth.scenes import SceneWord
 from ocrkit.training.losses import ctc_loss
 
@@ -51,8 +49,6 @@ def roi_rotate(
         features: (B, C, H, W), a cell every `stride` pixels.
         boxes: for each of the B images (n, 5), in pixels of the image.
         width: of all crops; of a box that is longer the end is cut off.
-
-    Differentiable in the features and in the boxes.
     """
     points = [rotated_points(box, height, width) for box in boxes]
     crops = sample(features, points, stride)
@@ -72,31 +68,13 @@ def rotated_points(boxes: Tensor, height: int, width: int) -> Tensor:
     return torch.einsum("nhwi,nij->nhwj", target, a) / scale[:, None, None]
 
 
-class FOTS(nn.Module):
-    """Images (B, 1, H, W) to the shared map (B, shared, H/2, W/2) and the detector's answers.
+class FOTS(Spotter):
+    """A spotter that reads with CTC what `roi_rotate` cuts out, over the characters `charset`."""
 
-    Args:
-        charset: what may be read.
-        channels: of the shared map's stages.
-        shared: channels of the shared map.
-    """
-
-    def __init__(
-        self,
-        charset: str,
-        channels: Sequence[int] = (8, 24, 48, 64, 96),
-        shared: int = 32,
-    ) -> None:
-        super().__init__()
+    def __init__(self, charset: str, channels: Sequence[int] = CHANNELS, shared: int = 32) -> None:
+        super().__init__(channels, shared)
         self.labels = CTCLabels(charset)
-        self.shared = shared_map(channels, shared)
-        self.detector = EastHead(shared, 48)
-        self.encoder = CropEncoder(shared, 64)
         self.out = nn.Linear(64, self.labels.classes)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, EastMaps]:
-        features = self.shared(images)
-        return features, self.detector(features)
 
     def logits(self, features: Tensor, quads: Sequence[Tensor]) -> Tensor:
         """CTC logits (N, T, classes) of the words in quads (n, 4, 2) of each image."""

@@ -1,10 +1,4 @@
-"""What the two spotters share: scenes to learn from, finding and reading in one, and scores.
-
-A spotter is a module with three calls:
-    model(images) -> the map that both branches share, and `EastMaps`
-    model.reading_loss(features, words, quads) -> how badly the words are read in these quads
-    model.read(features, quads) -> what stands in them
-"""
+"""What the two spotters share: scenes to learn from, finding and reading in one, and scores."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +14,14 @@ from torch import Tensor, nn
 from ocrkit.data.cache import to_input
 from ocrkit.models.features import conv_bn_relu
 from ocrkit.models.sequence import BiLSTM
-from ocrkit.papers.detection.east import box_loss, decode, east_targets, score_loss
+from ocrkit.papers.detection.east import (
+    EastHead,
+    EastMaps,
+    box_loss,
+    decode,
+    east_targets,
+    score_loss,
+)
 from ocrkit.papers.shared.backbone import Backbone, conv
 from ocrkit.papers.shared.detection_metrics import detection_scores, spotting_scores
 from ocrkit.papers.shared.quads import as_quads, from_boxes, to_boxes
@@ -50,6 +51,7 @@ UNFAMILIAR = {
     "turned up to 80°": replace(KINDS["rotated"], angle=80.0),
     "curved": replace(SCENES["curved"], em=KINDS["rotated"].em),
 }
+CHANNELS = (8, 24, 48, 64, 96)  # of the shared map's stages at strides 1, 2, 4, 8 and 16
 FEATURE_STRIDE, CELL_STRIDE = 2, 4  # pixels a cell of the shared map, and of the detector's
 
 
@@ -63,10 +65,7 @@ class Found(NamedTuple):
 def shared_map(channels: Sequence[int], out: int) -> Backbone:
     """Grey images (B, 1, H, W) to the map that finds and reads, (B, out, H/2, W/2).
 
-    Args:
-        channels: of the stages at strides 1, 2, 4, 8 and 16.
-
-    The papers' is four times coarser than the image; their letters have more pixels.
+    The papers' is half as fine; their letters have more pixels.
     """
     backbone = Backbone(channels, out)
     backbone.stages[0] = conv(1, channels[0])  # this stage keeps the size: all strides are halved
@@ -74,11 +73,7 @@ def shared_map(channels: Sequence[int], out: int) -> Backbone:
 
 
 class CropEncoder(nn.Module):
-    """Crops (N, inputs, 16, W) to frames (N, W/2, outputs): FOTS's recognition branch, made small.
-
-    Convolutions, each followed by a pool that halves the height, until one row is left; then an
-    LSTM each way. The width is halved once, so that a square syllable keeps 8 columns.
-    """
+    """Crops (N, inputs, 16, W) to frames (N, W/2, outputs): FOTS's recognition branch, small."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -97,6 +92,31 @@ class CropEncoder(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         return self.sequence(self.features(crops).squeeze(2).transpose(1, 2))
+
+
+class Spotter(nn.Module):
+    """Images (B, 1, H, W) to the shared map (B, shared, H/2, W/2) and the detector's `EastMaps`.
+
+    Args:
+        channels: of the shared map's stages.
+        shared: channels of the shared map.
+
+    Its kinds have `reading_loss(features, words, quads)`, how badly the words of each image are
+    read in these quads (n, 4, 2), and `read(features, quads)`, the texts of all quads in order.
+    """
+
+    reading_loss: Callable[..., Tensor]
+    read: Callable[..., list[str]]
+
+    def __init__(self, channels: Sequence[int], shared: int) -> None:
+        super().__init__()
+        self.shared = shared_map(channels, shared)
+        self.detector = EastHead(shared, 48)
+        self.encoder = CropEncoder(shared, 64)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, EastMaps]:
+        features = self.shared(images)
+        return features, self.detector(features)
 
 
 @cache
@@ -150,10 +170,7 @@ def spotting_loss(
 
 
 def jitter(quads: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Quads (n, 4, 2) moved, resized and turned a little, as a detector's will be.
-
-    By at most the `JITTER` constants. The papers do without.
-    """
+    """Quads (n, 4, 2) moved, resized and turned by at most the `JITTER` constants."""
     boxes = to_boxes(quads)
     h, n = boxes[:, 3].copy(), len(boxes)
     boxes[:, :2] += JITTER_SHIFT * h[:, None] * rng.uniform(-1, 1, (n, 2))
@@ -165,12 +182,10 @@ def jitter(quads: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 @torch.inference_mode()
 def spot(model: Any, images: np.ndarray, threshold: float = 0.7) -> list[Found]:
-    """Find and read the words of images uint8 (N, H, W).
+    """Find and read the words of images uint8 (N, H, W); boxes without a text are dropped.
 
     Args:
-        threshold: least score of a cell that may speak, 0 to 1.
-
-    A box in which nothing is read is no word: it is dropped.
+        threshold: least score of a cell that counts, 0 to 1.
     """
     found = []
     for some in np.array_split(images, -(-len(images) // 32)):

@@ -36,8 +36,7 @@ class Page:
         text: as Tesseract writes it: lines, and the spaces between words.
         words: without spaces, in reading order.
         quads: float32 (n, 4, 2) of the words, upright, in the image's pixels.
-        areas: quads (n, 4, 2) of "block", "paragraph", "line" and "piece": the boxes from which
-            words are put together.
+        areas: quads (n, 4, 2) of "block", "paragraph", "line" and "piece", the parts of words.
     """
 
     text: str
@@ -71,13 +70,12 @@ def read_images(
     scale: int = 1,
     language: str = "kor",
 ) -> list[Page]:
-    """Read images with one call of the program; starting it anew for each would cost more.
+    """Read images with one call of the program, which is slow to start.
 
     Args:
         images: grey, uint8 (H, W), of any sizes.
         mode: how the page is taken apart, of `MODES`.
-        spaces: the switch `preserve_interword_spaces`. The Korean data turn it on; off, a space
-            goes between any two pieces that the dictionary does not join.
+        spaces: the switch `preserve_interword_spaces`, which the Korean data turn on.
         scale: enlarge so many times before reading; quads are in the pixels of the images given.
         language: one that is installed, or several: "kor+eng".
 
@@ -126,11 +124,11 @@ def _run(listed: Path, out: Path, language: str, config: str) -> None:
 
 
 def parse(table: str, texts: str, count: int, scale: int = 1) -> list[Page]:
-    """Pages from the two things that Tesseract writes.
+    """Pages from the table and the text that Tesseract writes.
 
-    The table has the places, but calls a single syllable a word where no dictionary joins it to
-    the next. The text knows where the spaces are. So the pieces of a line are put together as its
-    text says; where the two disagree, each piece is a word.
+    The table calls a single syllable a word where no dictionary joins it to the next; the text
+    knows the spaces. The pieces of a line are joined as its text says; where the two disagree, they
+    stay.
 
     Args:
         table: TSV with one row a block, paragraph, line and word.

@@ -1,23 +1,21 @@
-"""TextSpotter: read a grid laid into each found box, and be shown where to look.
+"""TextSpotter: read a grid laid into each found box, attention taught by the characters' places.
 
 He, Tian, Huang, Shen, Qiao and Sun, "An End-to-End TextSpotter with Explicit Alignment and
-Attention" (CVPR 2018). Attention must find out by itself which part of a word it is to read; the
-paper tells it, for it knows where every character of its drawn training words stands.
+Attention" (CVPR 2018).
 """
 
 from collections.abc import Sequence
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ocrkit.data.cache import to_input
 from ocrkit.labels import AttentionLabels
-from ocrkit.papers.detection.east import EastHead, EastMaps
 from ocrkit.papers.recognition.attention import AttentionDecoder, AttentionOutput
 from ocrkit.papers.shared.sampling import pixel_centres, sample
 from ocrkit.papers.shared.scene_sets import SceneSet, vocabulary
-from ocrkit.papers.spotting.spotter import FEATURE_STRIDE, CropEncoder, shared_map, spotter_study
+from ocrkit.papers.spotting.spotter import CHANNELS, FEATURE_STRIDE, Spotter, spotter_study
 from ocrkit.synth.scenes import SceneWord
 from ocrkit.training.losses import attention_loss
 
@@ -34,10 +32,7 @@ def align_text(
     Args:
         features: (B, C, H, W), a cell every `stride` pixels.
         quads: for each of the B images (n, 4, 2), in pixels of the image, clockwise from the
-            text's top left.
-
-    The grid is of one size for all: a short word is drawn out, a long one pressed together.
-    Differentiable in the features and in the corners.
+            text's top left. Short words are drawn out, long ones pressed together. Differentiable.
     """
     return sample(features, [grid_points(quad, height, width) for quad in quads], stride)
 
@@ -55,11 +50,7 @@ def columns_of(characters: Tensor, quad: Tensor, width: int) -> Tensor:
     """Where along the grid characters lie: first and last column, (k, 2), 0 to `width`.
 
     Args:
-        characters: quads (k, 4, 2) of the characters of one word.
-        quad: (4, 2), the word's.
-
-    A point is told by its shadow on the line through the middle of the word; this is exact for
-    rectangles.
+        characters: quads (k, 4, 2) of one word, projected on the middle line of its quad (4, 2).
     """
     start, stop = (quad[0] + quad[3]) / 2, (quad[1] + quad[2]) / 2
     along = (stop - start) / (stop - start).square().sum()
@@ -67,34 +58,24 @@ def columns_of(characters: Tensor, quad: Tensor, width: int) -> Tensor:
     return torch.stack([u.amin(-1), u.amax(-1)], dim=-1)
 
 
-class TextSpotter(nn.Module):
-    """Images (B, 1, H, W) to the shared map (B, shared, H/2, W/2) and the detector's answers.
+class TextSpotter(Spotter):
+    """A spotter that reads with attention what `align_text` lays out.
 
     Args:
         charset: what may be read.
-        channels: of the shared map's stages.
-        shared: channels of the shared map.
         alignment: weight of `alignment_loss`; 0 is plain attention.
     """
 
     def __init__(
         self,
         charset: str,
-        channels: Sequence[int] = (8, 24, 48, 64, 96),
+        channels: Sequence[int] = CHANNELS,
         shared: int = 32,
         alignment: float = 1.0,
     ) -> None:
-        super().__init__()
-        self.labels = AttentionLabels(charset, MAX_LENGTH)
-        self.alignment = alignment
-        self.shared = shared_map(channels, shared)
-        self.detector = EastHead(shared, 48)
-        self.encoder = CropEncoder(shared, 64)
+        super().__init__(channels, shared)
+        self.labels, self.alignment = AttentionLabels(charset, MAX_LENGTH), alignment
         self.decoder = AttentionDecoder(64, 96, self.labels.classes, output_context=True)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, EastMaps]:
-        features = self.shared(images)
-        return features, self.detector(features)
 
     def attend(
         self, features: Tensor, quads: Sequence[Tensor], text: Tensor | None = None
@@ -138,8 +119,7 @@ def alignment_loss(alpha: Tensor, spans: Sequence[Tensor]) -> Tensor:
         alpha: (N, steps, T), each row sums to 1.
         spans: for each word its characters' first and last frame (k, 2), k at most steps.
 
-    The paper's character alignment, in a form of our own: the attention's mass on the character
-    must be 1. How the paper itself writes it could not be verified.
+    A form of our own: how the paper itself writes its character alignment could not be verified.
     """
     rows = torch.cat([a[: len(span)] for a, span in zip(alpha.float(), spans, strict=True)])
     first, last = torch.cat(list(spans)).to(rows).unbind(1)
