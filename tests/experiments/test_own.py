@@ -97,7 +97,7 @@ def test_a_set_on_its_own_without_validation(sets, tmp_path):
 def test_stopped_and_started_again_it_ends_the_same(sets, tmp_path, monkeypatch, stop_at):
     whole, _ = load_checkpoint(train(sets, tmp_path / "whole"))
     # A checkpoint after every step.
-    monkeypatch.setattr("ocrkit.experiments.own.Trainer", partial(Trainer, save_every=0.0))
+    monkeypatch.setattr("ocrkit.experiments.setup.Trainer", partial(Trainer, save_every=0.0))
 
     def stop(progress) -> None:
         if progress.step == stop_at:
