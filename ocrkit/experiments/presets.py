@@ -1,9 +1,12 @@
 """Presets: how big the experiment is. `smoke` proves the road, `mini` is for a laptop.
 
-The numbers of `mini` were chosen by measurement; the measurements are in docs/log.md.
+They are written in presets.toml. The numbers of `mini` were chosen by measurement (docs/log.md).
 """
 
+import tomllib
 from dataclasses import asdict, dataclass, field, replace
+from importlib.resources import files
+from typing import Any
 
 from ocrkit.errors import OcrkitError
 from ocrkit.training.recipe import RECIPES, Recipe
@@ -80,160 +83,22 @@ class Preset:
         return {name: value for name, value in settings.items() if name not in absent}
 
 
-_MINI = Preset(
-    "mini",
-    image_width=64,
-    width=0.25,
-    max_length=4,
-    charset="pool",
-    pool_size=80,
-    words_per_label=1,
-    random_share=0.75,
-    train_images=14_400,  # in 1,800 steps of 16, each image once
-    test_images=500,
-    valid_images=200,
-    # Small batches: what ends a model's first plateau is the number of steps, not of images.
-    recipe=replace(
-        RECIPES["fast"], name="fast-mini", steps=1800, batch_size=16, validate_every=150
-    ),
-    note="Real reading made small: single words over a pool of syllables, narrow images.",
-)
+def _make(name: str, tables: dict[str, dict[str, Any]]) -> Preset:
+    """The preset of a table of presets.toml."""
+    settings: dict[str, Any] = {"name": name}
+    for key, value in tables[name].items():
+        settings[key] = tuple(value) if isinstance(value, list) else value
+    base = _make(settings.pop("extends"), tables) if "extends" in settings else None
+    changes = dict(settings.pop("recipe", {}))
+    recipe = RECIPES[changes.pop("like")] if "like" in changes or base is None else base.recipe
+    settings["recipe"] = replace(recipe, **changes)
+    return replace(base, **settings) if base else Preset(**settings)
 
-_SENTENCE = replace(
-    _MINI,
-    name="sentence",
-    image_width=200,
-    max_length=20,
-    words_per_label=5,
-    train_images=38_400,  # in 4,800 steps of 16, each image once
-    valid_images=300,
-    valid_kinds=KINDS,
-    recipe=replace(
-        RECIPES["fast"], name="fast-sentence", steps=4800, batch_size=16, validate_every=200
-    ),
-    note="The paper's question on a laptop: sentences, thin layers, five kinds of image.",
-)
 
-# What most would choose first: three of the 24 hardly leave their first plateau with it.
-_ADAMW_MINI = replace(
-    _MINI,
-    name="mini-adamw",
-    train_images=36_000,
-    recipe=replace(
-        RECIPES["adamw"],
-        name="fast-mini",
-        steps=4500,
-        batch_size=16,
-        warmup=0.1,
-        validate_every=300,
-    ),
-    note="mini with AdamW alone, two and a half times the steps.",
+_TABLES = tomllib.loads(
+    files("ocrkit.experiments").joinpath("presets.toml").read_text(encoding="utf-8")
 )
-
-# The paper's own sizes. Two experiments, two widths; the paper's numbers come from the second.
-_PAPER = Preset(
-    "paper-v2",
-    image_width=400,
-    width=1.0,
-    max_length=50,
-    charset="972",
-    pool_size=972,
-    words_per_label=10,
-    train_images=9_000,
-    test_images=540,
-    valid_images=9_000,
-    valid_kinds=("distortion", "blur", "background"),
-    word_images=30_000,
-    syllable_images=60_000,
-    fonts="system",
-    recipe=RECIPES["2019"],
-    note="Experiment 2: width 400; the paper's numbers come from here.",
-)
-
-PRESETS = {
-    "smoke": replace(
-        _MINI,
-        name="smoke",
-        pool_size=40,
-        train_images=64,
-        test_images=8,
-        valid_images=16,
-        recipe=replace(
-            RECIPES["fast"], name="fast-smoke", steps=6, batch_size=16, validate_every=6
-        ),
-        note="A few steps each: proves that the road is whole, claims nothing.",
-    ),
-    "mini": _MINI,
-    "mini-adamw": _ADAMW_MINI,
-    # The main experiment. Its settings follow the paper's design (sentences trained on basic and
-    # skew, tested on all five kinds) and were fixed before any ranking was looked at. Five words
-    # and not the paper's ten: attention does not learn ten in a night on two cores.
-    "sentence": _SENTENCE,
-    # The paper's own length, at the same scale of letters, for the half that can learn it.
-    "sentence-ten": replace(
-        _SENTENCE,
-        name="sentence-ten",
-        image_width=400,
-        max_length=40,
-        words_per_label=10,
-        train_images=19_200,
-        recipe=replace(_SENTENCE.recipe, name="fast-sentence-ten", steps=2400),
-        models=tuple(
-            f"{first}-{extractor}-{middle}-CTC"
-            for first in ("None", "TPS")
-            for extractor in ("VGG", "RCNN", "ResNet")
-            for middle in ("None", "BiLSTM")
-        ),
-        note="Ten-word sentences, as long as the paper's: the twelve models that end in CTC.",
-    ),
-    "mix": replace(
-        _ADAMW_MINI,
-        name="mix",
-        image_width=128,
-        max_length=12,
-        words_per_label=3,
-        word_images=500,
-        syllable_images=500,
-        # CTC alone: attention is still at its first plateau when these have learnt to read.
-        recipe=replace(_ADAMW_MINI.recipe, name="fast-mix", steps=3000),
-        models=tuple(
-            f"{first}-VGG-{middle}-CTC"
-            for first in ("None", "TPS")
-            for middle in ("None", "BiLSTM")
-        ),
-        note="Sentences of three words; tested also on single words and syllables, stretched.",
-    ),
-    "paper-v1": replace(
-        _PAPER,
-        name="paper-v1",
-        image_width=100,
-        word_images=0,  # its test set was another: 6,208 images
-        syllable_images=0,
-        unfit_limit=1.0,  # most labels do not fit, as in 2019: that is what it shows
-        note="Experiment 1: width 100, where CTC has too few frames for ten words.",
-    ),
-    "paper-v2": _PAPER,
-    "paper-taste": replace(
-        _PAPER,
-        name="paper-taste",
-        test_images=200,
-        valid_images=300,
-        word_images=500,
-        syllable_images=500,
-        # Small steps end CTC's plateau soonest; attention would not leave its own in so few.
-        recipe=replace(
-            RECIPES["adamw"],
-            name="fast-taste",
-            learning_rate=1e-3,
-            steps=2000,
-            batch_size=16,
-            warmup=0.1,
-            validate_every=250,
-        ),
-        models=("None-VGG-None-CTC", "TPS-VGG-BiLSTM-CTC"),
-        note="The paper's sizes on a processor: two models, an hour of a core.",
-    ),
-}
+PRESETS = {name: _make(name, _TABLES) for name in _TABLES}
 
 
 def get_preset(name: str) -> Preset:
