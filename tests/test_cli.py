@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rapidfuzz.distance import Levenshtein
 
 from ocrkit import cli
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.experiments.presets import PRESETS
 from ocrkit.models import MODEL_NAMES
+from ocrkit.page.synthetic import draw_page
 from ocrkit.synth import Generation, find_fonts, samples
 
 GOLDEN = Path(__file__).parent / "golden" / "parameters_24.csv"
@@ -289,9 +291,31 @@ def test_an_export_reads_as_the_references_own_files_do(checkpoint, ocrkit, comp
     characters.write_text("가나다", encoding="utf-8")
     said = complains("evaluate", made, set_, *options)
     assert "has 41 classes but this charset makes 4" in said
-    assert "end it in .pth" in complains("export", checkpoint, "--out", tmp_path / "m.bin")
+    said = complains("export", checkpoint, "--out", tmp_path / "m.bin")
+    assert "end it in .onnx or .pth" in said
+    said = complains("export", "--out", made)
+    assert "cannot run the line reader" in said
     said = complains("evaluate", checkpoint, set_, "--charset", "972")
     assert "knows its own characters and sizes" in said
+
+
+def test_models_are_exported_as_onnx_and_the_line_reader_reads_from_it(
+    checkpoint, ocrkit, complains, tmp_path
+):
+    one, reader = tmp_path / "one.onnx", tmp_path / "reader.onnx"
+    code, told, _ = ocrkit("export", checkpoint, "--out", one)
+    assert code == 0
+    width = PRESETS["smoke"].image_width
+    assert f"{one}: images (batch, 1, 32, {width}) in [-1, 1] -> logits" in told
+    assert ocrkit("export", "--out", reader)[0] == 0
+    page = tmp_path / "page.png"
+    Image.fromarray(draw_page("receipt").image).save(page)
+    code, text, _ = ocrkit("read", page, "--checkpoint", reader)
+    assert code == 0
+    # Another order of summing may decide a tie the other way.
+    assert Levenshtein.distance(text, ocrkit("read", page)[1]) <= 2
+    assert len(text) > 100
+    assert "is no line reader" in complains("read", page, "--checkpoint", one)
 
 
 def test_evaluate_of_nothing(checkpoint, complains, tmp_path):

@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from ocrkit.cli.base import PadOrStretch, app, complain, err
-from ocrkit.cli.use import ReferenceCharset, ReferenceLength, ReferenceWidth, load_reader
+from ocrkit.cli.use import (
+    ReferenceCharset,
+    ReferenceLength,
+    ReferenceWidth,
+    is_line_reader,
+    load_reader,
+)
 from ocrkit.errors import OcrkitError
-from ocrkit.files import read_json, write_text
+from ocrkit.files import write_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
     from ocrkit.reading import Reader
 
 Pages = list[tuple[int, "Page"]]
-_WEIGHTS = (".safetensors", ".pth")
+_WEIGHTS = (".safetensors", ".pth", ".onnx")
 
 
 @app.command()
@@ -89,9 +95,7 @@ def _is_checkpoint(file: Path) -> bool:
 
 
 def _reads_pages(checkpoint: Path) -> bool:
-    """Whether a checkpoint is a line reader's, which has signs where the 24 have a charset."""
-    note = Path(f"{str(checkpoint).removesuffix(_WEIGHTS[0])}.json")
-    return note.is_file() and "signs" in read_json(note)
+    return checkpoint.suffix == ".onnx" or is_line_reader(checkpoint)
 
 
 def _read_lines(reader: "Reader", images: list[Path], force: bool) -> int:
@@ -113,10 +117,13 @@ def _read_lines(reader: "Reader", images: list[Path], force: bool) -> int:
 
 def _read_pages(files: list[Path], kinds: list[str], out: Path | None, weights: Path | None) -> int:
     """Read whole pages and put them out; how many files or pages failed."""
+    from ocrkit.onnx_files import OnnxReader
     from ocrkit.page.output import to_hocr
     from ocrkit.reader import load_reader
 
-    reader, failed, printed = load_reader(weights), 0, []
+    onnx = weights and weights.suffix == ".onnx"
+    reader = OnnxReader(weights) if weights and onnx else load_reader(weights)
+    failed, printed = 0, []
     with _bar() as bar:
         for number, file in enumerate(files, 1):
             pages, broken = _pages(file, reader, bar, f"{number} of {len(files)}")

@@ -7,6 +7,7 @@ import typer
 
 from ocrkit.cli.base import PadOrStretch, app, complain, console, say
 from ocrkit.errors import OcrkitError
+from ocrkit.files import read_json
 from ocrkit.limits import MAX_IMAGE_WIDTH, MAX_LENGTH
 
 if TYPE_CHECKING:
@@ -101,19 +102,48 @@ def evaluate(
     to_rich(pd.DataFrame(rows), f"{reader.model.name} ({checkpoint.name})", console)
 
 
+def is_line_reader(checkpoint: Path) -> bool:
+    """Whether a checkpoint is a line reader's, which has signs where the 24 have a charset."""
+    note = Path(f"{str(checkpoint).removesuffix('.safetensors')}.json")
+    return note.is_file() and "signs" in read_json(note)
+
+
+def _export_onnx(checkpoint: Path | None, out: Path) -> str:
+    """Write one of the 24 or the line reader as ONNX; what to say of it."""
+    from ocrkit.models import load_checkpoint
+    from ocrkit.onnx_files import save_line_reader, save_recognizer
+    from ocrkit.reader import load_reader
+
+    if checkpoint is None or is_line_reader(checkpoint):
+        save_line_reader(load_reader(checkpoint), out)
+        return f"{out}: try it with ocrkit read --checkpoint {out} IMAGE..."
+    model, described = load_checkpoint(checkpoint)
+    save_recognizer(model, out, described["charset"])
+    size = f"{model.image_height}, {model.image_width}"
+    return f"{out}: images (batch, 1, {size}) in [-1, 1] -> logits; metadata: model, characters"
+
+
 @app.command()
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="such as runs/mini/checkpoints/NAME")],
-    out: Annotated[Path, typer.Option(help="the file to write: NAME.pth")],
+    out: Annotated[Path, typer.Option(help="the file to write: NAME.onnx or NAME.pth")],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Argument(help="such as runs/mini/checkpoints/NAME [default: the kit's line reader]"),
+    ] = None,
 ) -> None:
-    """Write a checkpoint as a .pth file of the reference framework, its characters beside it."""
+    """Write a model as ONNX, or one of the 24 as a .pth file of the reference framework."""
     from ocrkit.files import write_text
     from ocrkit.models import load_checkpoint
     from ocrkit.models.recognizer import parse_name
     from ocrkit.models.reference import save_reference
 
+    if out.suffix == ".onnx":
+        say(_export_onnx(checkpoint, out))
+        return
     if out.suffix != ".pth":
-        raise OcrkitError(f"{out} is no name for such a file: end it in .pth")
+        raise OcrkitError(f"{out} is no name for such a file: end it in .onnx or .pth")
+    if checkpoint is None or is_line_reader(checkpoint):
+        raise OcrkitError("the framework cannot run the line reader: name one of the 24, or .onnx")
     model, described = load_checkpoint(checkpoint)
     save_reference(model, out)
     characters = out.with_suffix(".characters.txt")

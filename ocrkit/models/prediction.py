@@ -59,22 +59,24 @@ class Attention(nn.Module):
         """Greedy decoding: logits (B, steps, classes), and alpha (B, T) of each step taken."""
         with torch.autocast(frames.device.type, enabled=False):
             frames, keys, weights, table = self._shared(frames)
-            ids = torch.full((len(frames),), GO, device=frames.device)
+            ids = torch.full((frames.shape[0],), GO, dtype=torch.long, device=frames.device)
             said_eos = torch.zeros_like(ids, dtype=torch.bool)
-            logits = frames.new_zeros(len(frames), steps, self.generator.out_features)
-            h = c = frames.new_zeros(len(frames), self.hidden)
-            maps = []
-            for step in range(steps):
+            h = c = frames.new_zeros(frames.shape[0], self.hidden)
+            logits: list[Tensor] = []
+            maps: list[Tensor] = []
+            for _ in range(steps):
                 characters = F.embedding(ids, table) + self._bias
                 taken = attention_step(frames, keys, characters, h, c, weights)
                 h, c = taken.h, taken.c
                 maps.append(taken.alpha)
-                logits[:, step] = self.generator(h)
-                ids = logits[:, step].argmax(dim=1)
+                logits.append(self.generator(h))
+                ids = logits[-1].argmax(dim=1)
                 said_eos |= ids == EOS
-                if said_eos.all():
+                # An ONNX file holds the steps one after another and cannot stop between them.
+                if not torch.onnx.is_in_onnx_export() and said_eos.all():
                     break
-        return logits, maps
+        # Steps never taken: 0.
+        return F.pad(torch.stack(logits, dim=1), (0, 0, 0, steps - len(logits))), maps
 
     def _shared(self, frames: Tensor) -> tuple[Tensor, Tensor, Weights, Tensor]:
         """What every step shares.

@@ -92,22 +92,30 @@ class LocalizationNetwork(nn.Module):
         # A bfloat16 keeps 8 bits: too coarse for a coordinate, by up to a pixel in 400.
         with torch.autocast(images.device.type, enabled=False):
             points = self.fc2(self.fc1(pooled.to(self.fc2.weight.dtype)))
-        return points.unflatten(1, (FIDUCIALS, 2))
+        return points.view(-1, FIDUCIALS, 2)
+
+
+def spline_coefficients(inv_delta: Tensor, fiducials: Tensor) -> Tensor:
+    """inverse(Delta) (23, 20) times C' (B, 20, 2): (B, 23, 2).
+
+    inverse(Delta) magnifies rounding: matrix libraries that sum in different ways move the sampling
+    points far enough to show in the logits. Fused multiply-adds, one fiducial after the other, come
+    nearest to the reference's values and need no matrix library.
+    """
+    columns, points = inv_delta[..., None].unbind(1), fiducials[:, None].unbind(2)
+    spline = columns[0] * points[0]
+    for column, point in zip(columns[1:], points[1:], strict=True):
+        spline = torch.addcmul(spline, column, point)
+    return spline
 
 
 class _Spline(torch.autograd.Function):
-    """inverse(Delta) (23, 20) times C' (B, 20, 2): the spline's coefficients (B, 23, 2)."""
+    """`spline_coefficients` with a backward pass of its own."""
 
     @staticmethod
     def forward(ctx: Any, inv_delta: Tensor, fiducials: Tensor) -> Tensor:
-        # inverse(Delta) magnifies rounding: matrix libraries that sum in different ways move the
-        # sampling points far enough to show in the logits. Fused multiply-adds, one fiducial after
-        # the other, come nearest to the reference's values and need no matrix library.
         ctx.save_for_backward(inv_delta)
-        spline = fiducials.new_zeros(len(fiducials), len(inv_delta), 2)
-        for column, point in zip(inv_delta.unbind(1), fiducials.unbind(1), strict=True):
-            spline = torch.addcmul(spline, column[:, None], point[:, None])
-        return spline
+        return spline_coefficients(inv_delta, fiducials)
 
     @staticmethod
     @once_differentiable
@@ -136,10 +144,12 @@ class TPS(nn.Module):
 
     def grid(self, fiducials: Tensor) -> Tensor:
         """C' (B, 20, 2) -> sampling points P' (B, H, W, 2) for `grid_sample`."""
-        spline = _Spline.apply(self.inv_delta, fiducials)
+        # Without gradients, operations that an exporter knows.
+        make = _Spline.apply if fiducials.requires_grad else spline_coefficients
+        spline = make(self.inv_delta, fiducials)
         # One product for the whole batch, all x and y as rows: as B products with two columns each
         # it takes 14 times as long.
-        rows = spline.mT.flatten(0, 1) @ self.p_hat.T
+        rows = spline.transpose(1, 2).flatten(0, 1) @ self.p_hat.T
         return rows.view(-1, 2, self.height, self.width).permute(0, 2, 3, 1)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -104,11 +104,15 @@ class Reader:
         found: dict[int, LineText] = {}
         for batch in _batches([ink.shape[1] for ink in inks]):
             pixels, frames = to_batch([inks[i] for i in batch])
-            with torch.inference_mode():
-                ids, sure = best_classes(self.network(pixels))
-            for i, count, row, p in zip(batch, frames, ids.numpy(), sure.numpy(), strict=True):
+            for i, count, row, p in zip(batch, frames, *self.classes(pixels), strict=True):
                 found[i] = _line_text(row[:count], p[:count], inks[i], images[i].shape[1])
         return [found[i] for i in range(len(images))]
+
+    @torch.inference_mode()
+    def classes(self, pixels: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Ink float32 (B, 1, 32, W) -> the best class of each frame and its probability, (B, T)."""
+        ids, sure = best_classes(self.network(pixels))
+        return ids.numpy(), sure.numpy()
 
 
 def load_reader(path: str | Path | None = None) -> Reader:
