@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,7 +10,7 @@ from ocrkit.data.cache import resize
 from ocrkit.data.pictures import contrast_problem, decode
 from ocrkit.errors import OcrkitError
 from ocrkit.files import read_file
-from ocrkit.models import load_checkpoint, load_reference
+from ocrkit.models.transfer import load_model
 from ocrkit.training.losses import make_converter
 from ocrkit.training.predict import read_all
 
@@ -76,23 +75,9 @@ class Reader:
         image_width: int | None = None,
         max_length: int | None = None,
     ):
-        self.info: dict[str, Any]
-        if Path(checkpoint).suffix == ".pth":
-            if charset is None:
-                raise OcrkitError(
-                    f"{checkpoint} does not hold its characters: give them, in the order of its "
-                    "training, with --charset FILE"
-                )
-            sizes = {"image_width": image_width, "max_length": max_length or 25}
-            self.model = load_reference(checkpoint, charset=charset, **sizes)
-            self.info = {"charset": charset}
-        elif (charset, image_width, max_length) != (None, None, None):
-            raise OcrkitError(
-                f"{checkpoint} knows its own characters and sizes: --charset, --image-width and "
-                "--max-length are for .pth files"
-            )
-        else:
-            self.model, self.info = load_checkpoint(checkpoint)
+        self.model, self.info = load_model(
+            checkpoint, charset, image_width=image_width, max_length=max_length
+        )
         trained = self.info.get("info", {}).get("pad", False)
         self.pad: bool = trained if pad is None else pad
         self.charset: str = self.info["charset"]

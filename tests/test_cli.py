@@ -18,7 +18,7 @@ from rapidfuzz.distance import Levenshtein
 from ocrkit import cli
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.experiments.presets import PRESETS
-from ocrkit.models import MODEL_NAMES
+from ocrkit.models import MODEL_NAMES, load_checkpoint
 from ocrkit.page.synthetic import draw_page
 from ocrkit.synth import Generation, find_fonts, samples
 
@@ -318,6 +318,38 @@ def test_models_are_exported_as_onnx_and_the_line_reader_reads_from_it(
     assert "is no line reader" in complains("read", page, "--checkpoint", one)
 
 
+def test_evaluate_writes_what_was_misread(checkpoint, ocrkit, complains, tmp_path):
+    good = ImageSet("data/generated/smoke/test-basic").image_bytes(0)
+    write_set(tmp_path / "s", [Item(good, "<b>뷁</b>"), Item(b"junk", "나")], verify=False)
+    for model in (checkpoint, "reader-ko"):
+        page = tmp_path / "pages" / f"{Path(model).name}.html"
+        code, out, _ = ocrkit("evaluate", model, tmp_path / "s", "--errors", page)
+        assert code == 0
+        assert f"1 misread images: {page}" in out
+        text = page.read_text(encoding="utf-8")
+        assert "1 of 1 images misread" in text
+        assert "s, image 0" in text
+        assert "<b>" not in text
+    assert "spaces" in out
+    assert "is a folder" in complains("evaluate", checkpoint, tmp_path / "s", "--errors", tmp_path)
+    Path(tmp_path / "file").touch()
+    said = complains("evaluate", checkpoint, tmp_path / "s", "--errors", tmp_path / "file/x.html")
+    assert "cannot write" in said
+    assert "for the 24" in complains("evaluate", "reader-ko", tmp_path / "s", "--pad")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "read"])
+@pytest.mark.parametrize("model", ["own", "reader-ko"])
+def test_a_device_to_read_on(checkpoint, complains, ocrkit, tmp_path, command, model):
+    image = tmp_path / "a.jpg"
+    image.write_bytes(ImageSet("data/generated/smoke/test-basic").image_bytes(0))
+    name = checkpoint if model == "own" else model
+    what = [name, "data/generated/smoke/test-basic"]
+    what = what if command == "evaluate" else ["--model", name, image]
+    assert "unknown device 'gpu'" in complains(command, *what, "--device", "gpu")
+    assert ocrkit(command, *what, "--device", "cpu")[0] == 0
+
+
 def test_evaluate_of_nothing(checkpoint, complains, tmp_path):
     assert "is missing" in complains("evaluate", tmp_path / "gone", tmp_path)
     assert "has no data.mdb" in complains("evaluate", checkpoint, tmp_path)
@@ -377,6 +409,21 @@ def test_read_prints_path_text_and_confidence(checkpoint, ocrkit, tmp_path):
     assert len(read) <= 15
     assert 0 <= float(confidence) <= 1
     assert f"{MODEL} knows 40 syllables" in complaint.splitlines()[0]
+
+
+def test_a_folder_is_read_file_by_file(checkpoint, ocrkit, complains, tmp_path):
+    good, folder = ImageSet("data/generated/smoke/test-basic").image_bytes(0), tmp_path / "scans"
+    (folder / "below").mkdir(parents=True)
+    for name in ("b.jpg", "a.JPG", "below/c.jpg", ".hidden.jpg"):
+        (folder / name).write_bytes(good)
+    (folder / "notes.txt").write_text("no picture", encoding="utf-8")
+    code, text, _ = ocrkit("read", "--model", checkpoint, folder, folder / "below" / "c.jpg")
+    assert code == 0
+    read = [line.split("\t")[0] for line in text.splitlines()]
+    assert read == [str(folder / name) for name in ("a.JPG", "b.jpg", "below/c.jpg")]
+    (tmp_path / "empty").mkdir()
+    said = complains("read", tmp_path / "empty")
+    assert "empty holds no picture and no PDF" in said
 
 
 def test_read_refuses_a_page_and_a_text_file_and_reads_the_rest(checkpoint, ocrkit, tmp_path):
@@ -501,3 +548,73 @@ def test_a_diagnosis_takes_a_preset(own, ocrkit):
     code, out, _ = ocrkit("diagnose", "train", "--model", MODEL, "--preset", "mini")
     assert code == 0
     assert "width" in out
+
+
+def test_fine_tuning_from_a_checkpoint_and_from_a_reference_file(own, ocrkit, complains):
+    for name in ("train", "valid"):
+        ocrkit("pack", f"{name}.tsv", "images", name)
+    sets = ("--train", "train", "--valid", "valid", "--steps", "3", "--batch-size", "8")
+    Path("few.txt").write_text("가나다", encoding="utf-8")
+    code, *_ = ocrkit("train", MODEL, *sets, "--image-width", "64", "--width", "0.05", "--pad")
+    assert code == 0
+    first = f"runs/own/{MODEL}"
+    more = (*sets, "--out", "runs/more")
+    code, out, _ = ocrkit("train", "--from", first, *more, "--steps", "4")
+    assert code == 0
+    assert f"from {first}: all 10 layers are kept, 4 characters of 4 are known" in out
+    assert "stop" not in out
+    made, note = load_checkpoint(f"runs/more/{MODEL}")
+    assert (made.image_width, made.width, note["info"]["pad"]) == (64, 0.05, True)
+    assert "another from" in complains(
+        "train", MODEL, *more, "--steps", "4", "--width", "0.05", "--image-width", "64", "--pad"
+    )
+
+    assert ocrkit("export", first, "--out", "mine.pth")[0] == 0
+    begin = ("train", "--from", "mine.pth", *sets, "--out", "runs/third")
+    assert "give them, in the order of its training, with --from-charset" in complains(*begin)
+    begin += ("--from-charset", "mine.characters.txt", "--image-width", "72")
+    code, out, _ = ocrkit(*begin)
+    assert code == 0
+    assert "4 characters of 4 are known; its images were 100 pixels wide, these are 72" in out
+
+
+def test_fine_tuning_that_cannot_begin(here, checkpoint, ocrkit, complains, tmp_path):
+    sets = ("--train", "data/generated/smoke/train-basic", "--out", tmp_path / "out")
+    other = ("train", "TPS-VGG-None-CTC", "--from", checkpoint)
+    assert f"is a {MODEL}, not a TPS-VGG-None-CTC" in complains(*other, *sets)
+    wide = ("train", "--from", checkpoint, "--width", "1")
+    assert "leave --width out" in complains(*wide, *sets)
+    assert "gone.safetensors is missing" in complains("train", "--from", "gone", *sets)
+    said = complains("train", MODEL, *sets, "--from-charset", "972")
+    assert "--from-charset is for a .pth file: give it with --from" in said
+    assert not (tmp_path / "out").exists()
+    said = complains("train", "--from", checkpoint, "-p", "smoke", "--pad")
+    assert "--pad is for sets of your own" in said
+
+
+def test_fine_tuning_on_a_presets_images(here, checkpoint, ocrkit, tmp_path):
+    code, out, _ = ocrkit(
+        *("train", "--from", checkpoint, "--preset", "smoke", "--steps", "2", "--out", tmp_path)
+    )
+    assert code == 0
+    assert "40 characters of 40 are known" in out
+    assert load_checkpoint(tmp_path / MODEL)[1]["info"]["step"] == 2
+    assert not (tmp_path / "rows").exists()
+
+
+def test_the_line_reader_is_tuned_on_own_lines_and_reads(own, ocrkit, complains):
+    for name in ("train", "valid"):
+        ocrkit("pack", f"{name}.tsv", "images", name)
+    sets = ("--train", "train", "--valid", "valid")
+    steps = ("--steps", "2", "--batch-size", "4", "--out", "tuned")
+    code, out, _ = ocrkit("train", "--from", "reader-ko", *sets, *steps)
+    assert code == 0
+    assert "checkpoint: tuned/reader-ko" in out
+    assert ocrkit("train", "--from", "tuned/reader-ko", *sets, "--steps", "1", "--out", "2")[0] == 0
+    for model in ("tuned/reader-ko", "2/reader-ko"):
+        code, out, _ = ocrkit("read", "--model", model, "images/0.jpg")
+        assert code == 0
+    assert "for the 24 models" in complains("train", "reader-ko", *sets, "--image-width", "64")
+    assert "is a line reader, not a" in complains("train", MODEL, "--from", "reader-ko", *sets)
+    assert "give --train SETS" in complains("train", "--from", "reader-ko")
+    assert "has no data.mdb" in complains("train", "reader-ko", "--train", "images", "--out", "3")

@@ -110,6 +110,21 @@ def test_train_on_own_images(undisturbed, tmp_path):
     assert deaths > DEATHS / 2
     assert tree(place.folder) == tree(whole.folder)
 
+    # And on from there.
+    tuned = copy_of(place, tmp_path / "tuned", "runs")
+    command = ("train", "--from", f"runs/own/{CTC}", *command[2:], "--out", "runs/tuned")
+    code, printed = tuned.start(*command)
+    assert code == 0, printed
+    before = len(place.changes())
+    deaths = place.end_again_and_again(
+        *command,
+        whole=[*place.changes()[:before], *tuned.changes()],
+        by=["SIGKILL"] * DEATHS,
+        seed=5,
+    )
+    assert deaths > DEATHS / 2
+    assert tree(place.folder) == tree(tuned.folder)
+
 
 @pytest.mark.parametrize("by", ["SIGTERM", "SIGKILL"])
 def test_no_worker_outlives_generate(drawn, tmp_path, by):

@@ -4,12 +4,12 @@ import sys
 import warnings
 
 # Each module adds its commands to `app`, in the order of the help.
-from ocrkit.cli import about, data, papers, read, results, runs, use
+from ocrkit.cli import about, data, papers, read, results, runs, train, use
 from ocrkit.cli.base import app, complain, err
 from ocrkit.cli.guard import empty_argument, explain, make_printable
 from ocrkit.errors import OcrkitError
 
-__all__ = ["about", "app", "data", "main", "papers", "read", "results", "runs", "use"]
+__all__ = ["about", "app", "data", "main", "papers", "read", "results", "runs", "train", "use"]
 
 
 def _complain_once_a_warning() -> None:

@@ -75,9 +75,12 @@ PadOrStretch = Annotated[
     bool | None, typer.Option("--pad/--stretch", help="[default: as in the model's training]")
 ]
 Width = Annotated[
-    float,
+    float | None,
     typer.Option(
-        min=0.01, max=MAX_WIDTH, callback=_a_number, help="own sets: 1 is the paper's layers"
+        min=0.01,
+        max=MAX_WIDTH,
+        callback=_a_number,
+        help="own sets: 1 is the paper's layers [default: 0.25]",
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED)]

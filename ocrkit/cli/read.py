@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from ocrkit.cli.base import PadOrStretch, app, complain, err
+from ocrkit.cli.base import Device, PadOrStretch, app, complain, err
 from ocrkit.cli.use import (
     ReferenceCharset,
     ReferenceLength,
     ReferenceWidth,
     is_line_reader,
+    load_line_reader,
     load_reader,
 )
 from ocrkit.errors import OcrkitError
@@ -28,14 +29,22 @@ if TYPE_CHECKING:
 
 Pages = list[tuple[int, "Page"]]
 _WEIGHTS = (".safetensors", ".pth", ".onnx")
+# What is read of a folder; a file that is named is read whatever it is called.
+PICTURES = (
+    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".avif", ".jp2"),
+    *(".ppm", ".pgm", ".pdf"),
+)
 
 
 @app.command()
 def read(
-    files: Annotated[list[Path], typer.Argument(help="pictures, TIFFs, PDFs: whole pages")],
+    files: Annotated[list[Path], typer.Argument(help="pictures, TIFFs, PDFs, or folders of them")],
     checkpoint: Annotated[
         Path | None,
-        typer.Option(help="read single lines with one of the 24: runs/mini/checkpoints/NAME"),
+        typer.Option(
+            *("--model", "--checkpoint"),
+            help="one of the 24, for single lines (runs/mini/checkpoints/NAME), or a line reader",
+        ),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="lines and words with boxes and confidences")
@@ -53,8 +62,10 @@ def read(
     charset: ReferenceCharset = None,
     image_width: ReferenceWidth = None,
     max_length: ReferenceLength = None,
+    device: Device = "cpu",
 ) -> None:
     """Read pages of Korean text: pictures, scans, PDFs."""
+    files = list(_in_folders(files))
     kinds = [kind for kind, on in (("json", as_json), ("hocr", hocr), ("pdf", pdf)) if on]
     if _is_checkpoint(files[0]):
         _misused(f"{files[0]} is a checkpoint: write ocrkit read --checkpoint {files[0]} IMAGE...")
@@ -64,7 +75,7 @@ def read(
                 "--json, --hocr, --pdf and --out are for pages, and this checkpoint reads lines"
             )
         failed = _read_lines(
-            load_reader(checkpoint, pad, charset, image_width, max_length), files, force
+            load_reader(checkpoint, pad, charset, image_width, max_length, device), files, force
         )
     else:
         if force or (pad, charset, image_width, max_length) != (None,) * 4:
@@ -77,9 +88,29 @@ def read(
         names = Counter(file.stem for file in files)
         if (out or pdf) and (twice := [name for name, count in names.items() if count > 1]):
             _misused(f"{names[twice[0]]} files are called {twice[0]}: read them in several calls")
-        failed = _read_pages(files, kinds or ["txt"], out, checkpoint)
+        failed = _read_pages(files, kinds or ["txt"], out, checkpoint, device)
     if failed:
         raise typer.Exit(1)
+
+
+def _in_folders(files: list[Path]) -> Iterator[Path]:
+    """The files as they are, and of a folder its pictures and PDFs, in order of their names.
+
+    Raises:
+        OcrkitError: a folder without any, or one that cannot be read.
+    """
+    for file in files:
+        try:
+            if not file.is_dir():
+                yield file
+                continue
+            names = sorted(entry.name for entry in file.iterdir() if entry.is_file())
+        except OSError as error:
+            raise OcrkitError(f"cannot read {file}: {error.strerror or error}") from None
+        found = [name for name in names if name[0] != "." and name.lower().endswith(PICTURES)]
+        if not found:
+            raise OcrkitError(f"{file} holds no picture and no PDF: name the files themselves")
+        yield from (file / name for name in found)
 
 
 def _misused(said: str) -> NoReturn:
@@ -95,7 +126,8 @@ def _is_checkpoint(file: Path) -> bool:
 
 
 def _reads_pages(checkpoint: Path) -> bool:
-    return checkpoint.suffix == ".onnx" or is_line_reader(checkpoint)
+    kit = str(checkpoint) == "reader-ko"
+    return kit or checkpoint.suffix == ".onnx" or is_line_reader(checkpoint)
 
 
 def _read_lines(reader: "Reader", images: list[Path], force: bool) -> int:
@@ -115,15 +147,13 @@ def _read_lines(reader: "Reader", images: list[Path], force: bool) -> int:
     return refused
 
 
-def _read_pages(files: list[Path], kinds: list[str], out: Path | None, weights: Path | None) -> int:
+def _read_pages(
+    files: list[Path], kinds: list[str], out: Path | None, weights: Path | None, device: str
+) -> int:
     """Read whole pages and put them out; how many files or pages failed."""
-    from ocrkit.onnx_files import OnnxReader
     from ocrkit.page.output import to_hocr
-    from ocrkit.reader import load_reader
 
-    onnx = weights and weights.suffix == ".onnx"
-    reader = OnnxReader(weights) if weights and onnx else load_reader(weights)
-    failed, printed = 0, []
+    reader, failed, printed = load_line_reader(weights, device), 0, []
     with _bar() as bar:
         for number, file in enumerate(files, 1):
             pages, broken = _pages(file, reader, bar, f"{number} of {len(files)}")

@@ -1,55 +1,38 @@
-"""Commands that train."""
+"""The command that trains and tests many models."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ocrkit.cli.base import (
     CORES,
-    IMAGE_WIDTH,
-    MAX_LENGTH,
-    BatchSize,
-    Charset,
-    Compile,
     Cpus,
     DataFolder,
     Device,
-    Engine,
     Gpus,
-    ImageWidth,
-    MaxLength,
     On,
     Out,
-    Pad,
-    Precision,
     PresetName,
-    SaveEvery,
-    Seed,
     Seeds,
-    Steps,
-    SyncBatchNorm,
     Timing,
     UnfitLimit,
-    Width,
     Workers,
     app,
-    complain,
     console,
     place,
     resumable,
     say,
 )
-from ocrkit.cli.data import prepared, show_findings
+from ocrkit.cli.data import prepared
 from ocrkit.errors import OcrkitError
 
 if TYPE_CHECKING:
     from ocrkit.experiments.grid import Run
     from ocrkit.experiments.presets import Preset
-    from ocrkit.training.distributed import World
 
 
 @app.command()
@@ -96,7 +79,7 @@ def sweep(
     check_writable(folder)
     with place(on, workers):
         chosen, images = prepared(preset, data, workers, on=on)
-        chosen = _changed(chosen, unfit_limit)
+        chosen = changed(chosen, unfit_limit)
         if recipe is not None:
             chosen = replace(chosen, recipe=find_recipe(recipe))
         what = (chosen, images, runs, folder)
@@ -104,10 +87,10 @@ def sweep(
         share = {"cpus": cpus, "gpus": gpus} if on == "ray" else {"workers": workers}
         train_all = partial(by.sweep, *what, device=device, **share)
         time_all = partial(by.time_runs, *what, device) if timing else None
-        _sweep(chosen, runs, folder, train_all, time_all)
+        run_sweep(chosen, runs, folder, train_all, time_all)
 
 
-def _changed(preset: "Preset", unfit_limit: float | None, precision: str | None = None) -> "Preset":
+def changed(preset: "Preset", unfit_limit: float | None, precision: str | None = None) -> "Preset":
     """A preset with what was typed instead of its own."""
     if unfit_limit is not None:
         preset = replace(preset, unfit_limit=unfit_limit)
@@ -116,7 +99,7 @@ def _changed(preset: "Preset", unfit_limit: float | None, precision: str | None 
     return preset
 
 
-def _sweep(
+def run_sweep(
     preset: "Preset",
     runs: list["Run"],
     folder: Path,
@@ -134,10 +117,10 @@ def _sweep(
     finally:
         if folder.exists():
             assemble(folder)
-    _conclude(runs, folder, time_all)
+    conclude(runs, folder, time_all)
 
 
-def _conclude(runs: list["Run"], folder: Path, time_all: Callable[[], None] | None) -> None:
+def conclude(runs: list["Run"], folder: Path, time_all: Callable[[], None] | None) -> None:
     """Time what was trained, write `runs.csv` and say how it went.
 
     Raises:
@@ -156,138 +139,3 @@ def _conclude(runs: list["Run"], folder: Path, time_all: Callable[[], None] | No
     say(f"{len(runs) - len(failed)} of {len(runs)} runs in {folder / 'runs.csv'}")
     if failed:
         raise OcrkitError(f"failed, and tried again next time: {', '.join(failed)}")
-
-
-@app.command()
-def train(
-    model: Annotated[str, typer.Argument(help="such as TPS-VGG-BiLSTM-Attn")],
-    preset: PresetName = "mini",
-    data: DataFolder = None,
-    out: Out = None,
-    seed: Seed = 1,
-    device: Device = "cpu",
-    unfit_limit: UnfitLimit = None,
-    sets: Annotated[
-        list[Path] | None, typer.Option("--train", help="an LMDB set of your own; repeat for more")
-    ] = None,
-    valid: Annotated[Path | None, typer.Option(help="own sets: to follow the training by")] = None,
-    charset: Charset = None,
-    image_width: ImageWidth = None,
-    max_length: MaxLength = None,
-    pad: Pad = False,
-    width: Width = 0.25,
-    steps: Steps = None,
-    batch_size: BatchSize = None,
-    engine: Engine = "native",
-    precision: Precision = None,
-    compile: Compile = False,
-    sync_batch_norm: SyncBatchNorm = False,
-    save_every: SaveEvery = 30.0,
-) -> None:
-    """Train one model: of a preset (a sweep of one), or with --train on sets of your own.
-
-    On several processes or GPUs, each with its part of every batch:
-    torchrun --nproc-per-node 2 -m ocrkit train ...
-    """
-    from ocrkit.experiments import runner
-    from ocrkit.experiments.grid import grid
-    from ocrkit.experiments.presets import get_preset
-    from ocrkit.experiments.together import run_together
-    from ocrkit.files import check_writable
-    from ocrkit.progress import RunBar
-    from ocrkit.training.distributed import process_group, world_from_env
-    from ocrkit.training.engines import check_engine
-    from ocrkit.training.precision import find_device, resolve_precision
-
-    world = world_from_env()
-    console.quiet = not world.is_main
-    device = world.device(device)
-    # Before anything costs time.
-    (run,) = grid((model,), (seed,))
-    found = find_device(device)
-    check_engine(engine, found)
-    resolve_precision(precision or "auto", found)
-    settings = {
-        "engine": engine,
-        "compile": compile,
-        "sync_batch_norm": sync_batch_norm,
-        "save_every": save_every,
-    }
-    if sets:
-        with process_group(world, device):
-            _train_own(
-                world,
-                *(sets, valid, model, charset),
-                changes={"steps": steps, "batch_size": batch_size, "precision": precision},
-                image_width=image_width or IMAGE_WIDTH,
-                max_length=max_length or MAX_LENGTH,
-                pad=pad,
-                unfit_limit=0.01 if unfit_limit is None else unfit_limit,
-                width=width,
-                seed=seed,
-                folder=out or Path("runs/own"),
-                device=device,
-                **settings,
-            )
-        return
-    own = {
-        **{"--pad": pad, "--valid": valid, "--charset": charset, "--image-width": image_width},
-        **{"--max-length": max_length, "--steps": steps, "--batch-size": batch_size},
-    }
-    if given := [option for option, value in own.items() if value]:
-        raise OcrkitError(f"{given[0]} is for sets of your own: give them with --train")
-    folder = out or Path("runs") / get_preset(preset).name
-    if world.is_main:
-        check_writable(folder)
-    with process_group(world, device):
-        chosen, images = world.broadcast_from_main(lambda: prepared(preset, data, world.size))
-        chosen = _changed(chosen, unfit_limit, precision)
-        if world.size > 1:
-            with resumable(), RunBar(console, run.name) as bar:
-                row = run_together(
-                    world, chosen, images, run, folder, device, bar.watch, **settings
-                )
-    what = (chosen, images, [run], folder)
-    time_all = partial(runner.time_runs, *what, device)
-    if world.size == 1:
-        train_all = partial(runner.sweep, *what, 1, device, settings=settings)
-        _sweep(chosen, [run], folder, train_all, time_all)
-    elif row is not None:
-        if row.get("error"):
-            complain(f"{run.name}: {row['error']}", "red")
-        _conclude([run], folder, time_all)
-
-
-def _train_own(
-    world: "World",
-    sets: list[Path],
-    valid: Path | None,
-    model: str,
-    charset: str | None,
-    *,
-    changes: dict[str, Any],
-    **settings: Any,
-) -> None:
-    """A training on sets of one's own; `changes` to the recipe, `settings` as `train_own`."""
-    from ocrkit.data.store import ImageSet
-    from ocrkit.experiments.diagnose import diagnose as examine
-    from ocrkit.experiments.own import OWN_RECIPE, find_charset, train_own
-    from ocrkit.progress import RunBar
-
-    def examined() -> str:
-        opened = [ImageSet(path) for path in sets]
-        followed = ImageSet(valid) if valid else None
-        chosen = find_charset(charset or "data", [*opened, *([followed] if followed else [])])
-        keys = ("image_width", "max_length", "pad", "unfit_limit")
-        sizes = {key: settings[key] for key in keys}
-        findings = examine(opened, model, test=followed, charset=chosen, **sizes)
-        show_findings(finding for finding in findings if finding.level != "ok")
-        return chosen
-
-    recipe = replace(OWN_RECIPE, **{key: value for key, value in changes.items() if value})
-    settings["charset"] = world.broadcast_from_main(examined)
-    with resumable(), RunBar(console, model) as bar:
-        checkpoint = train_own(
-            sets, valid, model, recipe=recipe, watch=bar.watch, world=world, **settings
-        )
-    say(f"checkpoint: {checkpoint}")

@@ -1,18 +1,23 @@
 """Commands that score a trained model, and hand it to the reference framework."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ocrkit.cli.base import PadOrStretch, app, complain, console, say
+from ocrkit.cli.base import Device, PadOrStretch, app, complain, console, say
 from ocrkit.errors import OcrkitError
 from ocrkit.files import read_json
+from ocrkit.hangul import nfc
 from ocrkit.limits import MAX_IMAGE_WIDTH, MAX_LENGTH
 
 if TYPE_CHECKING:
+    from ocrkit.data.store import ImageSet
+    from ocrkit.reader import Reader as LineReader
     from ocrkit.reading import Reader
 
+# Texts by the image's number in its set, and (number, reason) of those that do not decode.
+Read = tuple[dict[int, str], list[tuple[int, str]]]
 
 ReferenceCharset = Annotated[
     str | None,
@@ -39,17 +44,44 @@ def load_reader(
     charset: str | None,
     image_width: int | None,
     max_length: int | None,
+    device: str,
 ) -> "Reader":
-    """A reader of lines: a checkpoint of ours, or a .pth file with its characters.
+    """One of the 24 with its weights: a checkpoint of ours, or a .pth file with its characters.
 
     Raises:
-        OcrkitError: as `Reader`, or the charset is neither a name nor a file.
+        OcrkitError: as `Reader`, the charset is neither a name nor a file, or an unknown device.
     """
     from ocrkit.experiments.own import characters_in_order
     from ocrkit.reading import Reader
+    from ocrkit.training.precision import find_device
 
+    found = find_device(device)
     characters = None if charset is None else characters_in_order(charset)
-    return Reader(checkpoint, pad, characters, image_width, max_length)
+    reader = Reader(checkpoint, pad, characters, image_width, max_length)
+    reader.model.to(found)
+    return reader
+
+
+def load_line_reader(weights: Path | None, device: str) -> "LineReader":
+    """The line reader with these weights, None for the kit's own.
+
+    Raises:
+        OcrkitError: they cannot be read, or an unknown device.
+    """
+    from ocrkit.reader import load_reader as load
+    from ocrkit.training.precision import find_device
+
+    found = find_device(device)
+    if weights and weights.suffix == ".onnx":
+        from ocrkit.onnx_files import OnnxReader
+
+        if found.type != "cpu":
+            raise OcrkitError(f"{weights} runs on the CPU: leave --device out")
+        return OnnxReader(weights)
+    own = weights is None or (str(weights) == "reader-ko" and not is_line_reader(weights))
+    reader = load(None if own else weights)
+    reader.network.to(found)
+    return reader
 
 
 @app.command()
@@ -60,46 +92,127 @@ def evaluate(
     charset: ReferenceCharset = None,
     image_width: ReferenceWidth = None,
     max_length: ReferenceLength = None,
+    device: Device = "cpu",
+    errors: Annotated[
+        Path | None,
+        typer.Option(help="also write the misread images, worst first, as this HTML page"),
+    ] = None,
 ) -> None:
-    """Score a checkpoint on LMDB sets: accuracy with its interval, and every error rate."""
+    """Score a checkpoint on LMDB sets: accuracy with its interval, and every error rate.
+
+    The checkpoint is one of the 24, or a line reader (reader-ko is the kit's own).
+    """
     import pandas as pd
 
-    from ocrkit.data.cache import load_pixels
     from ocrkit.data.store import ImageSet
-    from ocrkit.labels import label_of, outside
+    from ocrkit.files import check_writable, write_text
+    from ocrkit.labels import label_of
     from ocrkit.metrics import score
+    from ocrkit.reader.measure import rates
+    from ocrkit.results.misread import Misread, misread_page
     from ocrkit.results.show import to_rich
-    from ocrkit.training import read_all
-    from ocrkit.training.losses import can_say
 
-    reader, rows = load_reader(checkpoint, pad, charset, image_width, max_length), []
-    for path in sets:
-        size = (reader.model.image_width, reader.model.image_height)
-        images = load_pixels(ImageSet(path), *size, reader.pad)
-        readings = read_all(reader.model, reader.converter, images.pixels)
-        pairs = zip(readings.texts, images.texts, strict=True)
-        pairs = [(said, true) for said, true in pairs if label_of(true)]
-        if not pairs:
-            raise OcrkitError(f"{path}: every label is empty: there is nothing to score against")
-        said, true = zip(*pairs, strict=True)
-        rows.append({"set": path.name, **score(said, true).as_dict()})
-        frames = reader.model.frames
-        odd = {
-            "are empty, and left out": len(images) - len(pairs),
-            "hold characters outside the checkpoint's charset, and count as errors": sum(
-                bool(outside(label_of(text), reader.charset)) for text in true
-            ),
-            f"are too long for the model ({frames} frames, at most {reader.model.max_length} "
-            "characters), and count as errors": sum(
-                not can_say(reader.converter, text, frames) for text in true
-            ),
-        }
+    if errors:
+        if errors.is_dir():
+            raise OcrkitError(f"{errors} is a folder: give --errors a file, such as errors.html")
+        check_writable(errors.parent)
+    lines = str(checkpoint) == "reader-ko" or checkpoint.suffix == ".onnx"
+    lines = lines or is_line_reader(checkpoint)
+    if lines:
+        reader: Any = load_line_reader(checkpoint, device)
+        if (pad, charset, image_width, max_length) != (None,) * 4:
+            raise OcrkitError(
+                "--pad, --stretch, --charset, --image-width and --max-length are for the 24: a "
+                "line reader keeps shapes and knows its characters"
+            )
+    else:
+        reader = load_reader(checkpoint, pad, charset, image_width, max_length, device)
+    rows, misread, total = [], [], 0
+    for images in map(ImageSet, sets):
+        read, broken = (_read_lines if lines else _read_set)(reader, images)
+        true = {i: images.text(i) for i in read if label_of(images.text(i))}
+        if not true:
+            raise OcrkitError(
+                f"{images.path}: every label is empty: there is nothing to score against"
+            )
+        texts = [read[i] for i in true], list(true.values())
+        scores = score(*texts).as_dict()
+        if lines:  # the framework's figures are of labels without spaces
+            scores = {name: scores[name] for name in ("images", "accuracy", "low", "high", "cer")}
+            scores["cer_spaces"] = rates(*texts)[1]
+        rows.append({"set": images.path.name, **scores})
+        odd = {"are empty, and left out": len(read) - len(true), **_odd(reader, texts[1], lines)}
         for what, count in odd.items():
             if count:
-                complain(f"{path}: {count} of {len(images)} labels {what}", "yellow")
-        for index, reason in images.broken:
-            complain(f"{path}: image {index} left out: {reason}", "yellow")
-    to_rich(pd.DataFrame(rows), f"{reader.model.name} ({checkpoint.name})", console)
+                complain(f"{images.path}: {count} of {len(read)} labels {what}", "yellow")
+        for index, reason in broken:
+            complain(f"{images.path}: image {index} left out: {reason}", "yellow")
+        if errors:
+            form = _spaced if lines else label_of
+            total += len(true)
+            misread += [
+                Misread(f"{images.path.name}, image {i}", images.image_bytes(i), *pair)
+                for i, text in true.items()
+                if (pair := (form(read[i]), form(text)))[0] != pair[1]
+            ]
+    name = "reader-ko" if lines else reader.model.name
+    to_rich(pd.DataFrame(rows), f"{name} ({checkpoint.name})", console)
+    if errors:
+        write_text(errors, misread_page(f"{name} ({checkpoint})", misread, total))
+        say(f"{len(misread)} misread images: {errors}")
+
+
+def _spaced(text: str) -> str:
+    return " ".join(nfc(text).split())
+
+
+def _read_set(reader: "Reader", images: "ImageSet") -> "Read":
+    """What one of the 24 reads of a set."""
+    from ocrkit.data.cache import load_pixels
+    from ocrkit.training import read_all
+
+    size = (reader.model.image_width, reader.model.image_height)
+    pixels = load_pixels(images, *size, reader.pad)
+    gone = dict(pixels.broken)
+    kept = [i for i in range(len(images)) if i not in gone]
+    said = read_all(reader.model, reader.converter, pixels.pixels).texts
+    return dict(zip(kept, said, strict=True)), pixels.broken
+
+
+def _read_lines(reader: "LineReader", images: "ImageSet") -> "Read":
+    """What a line reader reads of a set."""
+    import numpy as np
+
+    crops, broken = {}, []
+    for i in range(len(images)):
+        try:
+            crops[i] = np.asarray(images.image(i))
+        except OcrkitError as error:
+            broken.append((i, str(error)))
+    if not crops:
+        raise OcrkitError(f"no image of {images.path} decodes (first: {broken[0][1]})")
+    read = reader.read_lines(list(crops.values()))
+    return {i: line.text for i, line in zip(crops, read, strict=True)}, broken
+
+
+def _odd(reader: Any, texts: list[str], lines: bool) -> dict[str, int]:
+    """How many labels no reading can match: what is wrong with them, and their number."""
+    from ocrkit.labels import label_of, outside
+    from ocrkit.reader.charset import encode
+    from ocrkit.training.losses import can_say
+
+    labels = [label_of(text) for text in texts]
+    known = "hold characters outside the checkpoint's charset, and count as errors"
+    if lines:
+        return {known: sum(len(encode(label)) < len(label) for label in labels)}
+    frames = reader.model.frames
+    return {
+        known: sum(bool(outside(label, reader.charset)) for label in labels),
+        f"are too long for the model ({frames} frames, at most {reader.model.max_length} "
+        "characters), and count as errors": sum(
+            not can_say(reader.converter, label, frames) for label in labels
+        ),
+    }
 
 
 def is_line_reader(checkpoint: Path) -> bool:

@@ -28,8 +28,9 @@ def pack(
     """Write the images that a GT file lists, with their labels, as an LMDB set.
 
     Args:
-        gt: lines `file<TAB>label` or `file label` (see `read_truth`); files lie below `images`,
-            whatever Unicode form their names have on this disk.
+        gt: lines `file<TAB>label`, `file label` or a CSV table (see `read_truth`); files lie below
+            `images`, whatever Unicode form their names have on this disk. Their paths may begin at
+            a folder above it (images rec/train, paths rec/train/1.jpg).
         images: the folder of images.
         out: the set's folder; a set that is there is replaced when the new one is whole.
         watch: called with (lines done, lines in all) now and then.
@@ -99,6 +100,9 @@ class _Folder:
             raise OcrkitError(f"the file is outside the images' folder: write it below {self.root}")
         try:
             found = self.root / path
+            if not found.exists():
+                path = self._from_here(path)
+                found = self.root / path
             # macOS writes file names decomposed (NFD): the same to the eye, another string.
             if not found.exists():
                 found = self._names().get(nfc(path.as_posix()), found)
@@ -110,6 +114,12 @@ class _Folder:
         except OSError as error:  # such as a name longer than any disk allows
             raise OcrkitError(f"no such file: {error.strerror}") from None
         return found
+
+    def _from_here(self, path: PurePosixPath) -> PurePosixPath:
+        """A path that begins at a data root above this folder, as PaddleOCR's lists have them."""
+        ours, parts = self.root.absolute().parts, path.parts
+        shared = [n for n in range(1, len(parts)) if ours[-n:] == parts[:n]]
+        return PurePosixPath(*parts[shared[-1] :]) if shared else path
 
     def _names(self) -> dict[str, Path]:
         if self._by_name is None:

@@ -1,8 +1,9 @@
 """Reading the file that says what each image says (ground truth, GT), however it was saved."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ocrkit.errors import OcrkitError
@@ -16,6 +17,7 @@ _SPACED = re.compile(
     r"(?P<file>.+?\.(?:png|jpe?g|bmp|gif|tiff?|webp)|\S+)\s+(?P<label>.*)", re.IGNORECASE
 )
 
+_CELL = re.compile(r'\s*("(?:[^"]|"")*"|[^,]*),')
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _NEEDS_QUOTES = re.compile('[",]').search
 
@@ -33,10 +35,11 @@ class Line:
 def read_truth(path: Path) -> list[Line]:
     """The lines of a GT file, without its header and empty lines.
 
-    A line is `file<TAB>label` or `file label` (the first space after the file's name divides them;
-    commas divide nothing, for labels hold commas). Quotes that a spreadsheet put around labels go.
-    A header row that names the columns (file, label; 파일, 정답; ...) is optional, and needed where
-    there are more than two.
+    A line is `file<TAB>label` or `file label` (the first space after the file's name divides them).
+    Quotes that a spreadsheet put around labels go. A header row that names the columns (file,
+    label; 파일, 정답; ...) is optional, and needed where there are more than two. Commas divide
+    only under a header that has them (`filename,words`, as EasyOCR writes it), and no more columns
+    than it names: the last may hold commas without quotes.
 
     Raises:
         OcrkitError: the file cannot be read, is no text, or is empty.
@@ -45,10 +48,10 @@ def read_truth(path: Path) -> list[Line]:
     rows = [(number, text) for number, text in texts if text is None or text.strip()]
     if not rows:
         raise OcrkitError(f"{path} is empty: write one line an image, file<TAB>label")
-    columns = _header(rows[0][1])
+    columns, split = _header(rows[0][1])
     if columns:
         rows = rows[1:]
-    return _without_quotes([_line(number, text, columns) for number, text in rows])
+    return _without_quotes([_line(number, text, columns, split) for number, text in rows])
 
 
 def _without_quotes(lines: list[Line]) -> list[Line]:
@@ -70,12 +73,29 @@ def _without_quotes(lines: list[Line]) -> list[Line]:
     ]
 
 
-def _header(text: str | None) -> tuple[int, int] | None:
-    """Which columns hold the file and the label, if this line is a header."""
-    names = [nfc(name).strip(' "\ufeff').lower() for name in _split(text or "")]
-    files = [i for i, name in enumerate(names) if name in _FILE]
-    labels = [i for i, name in enumerate(names) if name in _LABEL]
-    return (files[0], labels[0]) if files and labels else None
+Split = Callable[[str], Sequence[str]]
+
+
+def _header(text: str | None) -> tuple[tuple[int, int] | None, Split]:
+    """Which columns hold the file and the label, if this line is a header; what divides lines."""
+    text = text or ""
+    commas = partial(_cells, count=text.count(",") + 1)
+    for split in (_split, commas) if "\t" not in text else (_split,):
+        names = [nfc(name).strip(' "\ufeff').lower() for name in split(text)]
+        files = [i for i, name in enumerate(names) if name in _FILE]
+        labels = [i for i, name in enumerate(names) if name in _LABEL]
+        if files and labels:
+            return (files[0], labels[0]), split
+    return None, _split
+
+
+def _cells(text: str, count: int) -> list[str]:
+    """The cells of a line of a CSV table; the last holds the rest of the line."""
+    cells, start = [], 0
+    while len(cells) < count - 1 and (found := _CELL.match(text, start)):
+        cells.append(found[1])
+        start = found.end()
+    return [*cells, text[start:]]
 
 
 def _split(text: str) -> Sequence[str]:
@@ -85,12 +105,12 @@ def _split(text: str) -> Sequence[str]:
     return (spaced["file"], spaced["label"]) if spaced else (text,)
 
 
-def _line(number: int, text: str | None, columns: tuple[int, int] | None) -> Line:
+def _line(number: int, text: str | None, columns: tuple[int, int] | None, split: Split) -> Line:
     if text is None:
         return Line(number, wrong="the line is broken text: save the file as UTF-8")
-    fields = [field.strip(" \ufeff") for field in _split(text)]
+    fields = [field.strip(" \ufeff") for field in split(text)]
     if len(fields) == 1:
-        comma = " (commas divide nothing here)" if "," in text else ""
+        comma = " (commas divide only under a header: filename,words)" if "," in text else ""
         return Line(number, fields[0], wrong=f"nothing divides file and label{comma}: use a tab")
     if columns and max(columns) >= len(fields):
         return Line(number, fields[0], wrong="the line has fewer columns than the header")
@@ -99,4 +119,7 @@ def _line(number: int, text: str | None, columns: tuple[int, int] | None) -> Lin
             number, fields[0], wrong="more than two columns: add a header with file and label"
         )
     file, label = columns or (0, 1)
-    return Line(number, fields[file], nfc(fields[label]))
+    name = fields[file]
+    if split is not _split and _QUOTED.fullmatch(name):
+        name = name[1:-1].replace('""', '"')
+    return Line(number, name, nfc(fields[label]))

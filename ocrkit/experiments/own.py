@@ -17,10 +17,12 @@ from ocrkit.hangul import charset as named_charset
 from ocrkit.hangul import nfc
 from ocrkit.labels import charset_of
 from ocrkit.models import load_checkpoint, save_checkpoint
+from ocrkit.models.checkpoints import stem_of
+from ocrkit.models.transfer import Start
 from ocrkit.schemas import OwnRun
 from ocrkit.synth.words import common_syllables, read_words
 from ocrkit.text_files import read_whole_lines
-from ocrkit.training import RECIPES, Progress, Recipe
+from ocrkit.training import RECIPES, Loop, Progress, Recipe
 from ocrkit.training.distributed import ALONE, World
 from ocrkit.training.precision import find_device
 
@@ -85,6 +87,7 @@ def train_own(
     watch: Callable[[Progress], None] = lambda progress: None,
     pad: bool = False,
     unfit_limit: float = 0.01,
+    start: Start | None = None,
     world: World = ALONE,
     **settings: Any,
 ) -> Path:
@@ -100,6 +103,7 @@ def train_own(
         pad: keep the images' shapes and pad them, instead of stretching; the checkpoint tells it
             to who reads.
         width: multiplier of the layers' channels; 1 is the paper's.
+        start: trained weights to begin with, of a model of the same layers.
         recipe: its batch size is raised to a multiple of the number of sets.
         folder: where the checkpoint, `own.json` and, until the end, the training's state go.
         world: which of several connected processes this is; rank 0 alone writes.
@@ -110,10 +114,18 @@ def train_own(
 
     Raises:
         OcrkitError: a finding that stops training (see `diagnose`), another run's folder, an
-            unknown device, a set that cannot be read, a full disk.
+            unknown device, a set that cannot be read, a full disk, a start that does not fit.
         Interrupted: a SIGTERM came (where it is heeded), and the run is saved.
     """
     found_device = find_device(device)
+    folder, checkpoint = Path(folder), Path(folder) / model
+    if start:
+        start.check(model, width)
+        if stem_of(start.path).resolve() == checkpoint.resolve():
+            raise OcrkitError(
+                f"the trained model would take the place of {start.path}, from which it starts: "
+                "choose another folder"
+            )
     if not train_sets:
         raise OcrkitError("there is nothing to train on: give at least one set")
     train = [ImageSet(path) for path in train_sets]
@@ -130,10 +142,10 @@ def train_own(
     }
     if pad:  # absent, not False, in runs from before there was a choice
         identity["pad"] = True
+    if start:
+        identity["from"] = start.digest
     whole = {**identity, "recipe": asdict(recipe), "seed": seed}
-    folder, checkpoint = Path(folder), Path(folder) / model
-    if _is_finished(folder / "own.json", whole, checkpoint):
-        shutil.rmtree(folder / "state", ignore_errors=True)  # of a process killed at its very end
+    if is_finished(checkpoint, load_checkpoint, whole):
         return checkpoint
 
     if world.is_main:
@@ -143,7 +155,7 @@ def train_own(
         valid_pixels = load_pixels(valid, image_width, pad=pad) if valid else None
     keep = {"folder": folder / "state", "identity": identity, "unfit_limit": unfit_limit}
     what = (model, charset, pixels, valid_pixels)
-    where = {"device": found_device, "world": world}
+    where = {"device": found_device, "world": world, "start": start}
     trainer = new_trainer(*what, **sizes, recipe=recipe, seed=seed, **keep, **where, **settings)
 
     def save(step: int, **about: Any) -> None:
@@ -151,35 +163,62 @@ def train_own(
         about |= {"trained_on": sets, "step": step, "pad": pad}
         save_checkpoint(trainer.model, checkpoint, charset, **about)
 
-    def keep_best(progress: Progress) -> None:
-        accuracy = progress.valid_accuracy
-        if accuracy is not None and accuracy >= max(h["valid_accuracy"] for h in trainer.history):
-            save(progress.step, valid_accuracy=accuracy)
-        watch(progress)
-
-    result = trainer.run(keep_best)
-    if not world.is_main:
-        return checkpoint
-    if valid is None or not _is_whole(checkpoint):
-        save(result.steps)
-    note = {
-        "run": whole,
-        "seconds": round(result.seconds, 1),
+    told = {
         "unfit_share": trainer.unfit_share,
         "broken_images": [part.broken for part in pixels],
-        "history": result.history,
     }
-    write_json(folder / "own.json", note)
-    shutil.rmtree(folder / "state", ignore_errors=True)
+    run_own(trainer, save, checkpoint, load_checkpoint, whole, told, watch)
     return checkpoint
 
 
-def _is_finished(note: Path, run: dict[str, Any], checkpoint: Path) -> bool:
-    """Did this very run end here?
+def run_own(
+    loop: Loop,
+    save: Callable[..., None],
+    checkpoint: Path,
+    load: Callable[[Path], Any],
+    run: dict[str, Any],
+    told: dict[str, Any],
+    watch: Callable[[Progress], None],
+    best: Callable[[dict[str, float]], float] = lambda row: row["valid_accuracy"],
+) -> None:
+    """Train to the end, keep the best of all validations, and say in `own.json` how it went.
+
+    Args:
+        save: writes the model as it is now, given the step and what the validation said.
+        checkpoint, load: where to, and what reads it again.
+        run: what makes this run this run.
+        told: what else `own.json` holds.
+        best: of a row of the history; the largest is kept, of equal ones the last.
+    """
+
+    def keep_best(progress: Progress) -> None:
+        accuracy = progress.valid_accuracy
+        if accuracy is not None and best(loop.history[-1]) == max(map(best, loop.history)):
+            save(progress.step, valid_accuracy=accuracy)
+        watch(progress)
+
+    result = loop.run(keep_best)
+    if not loop.world.is_main:
+        return
+    if not result.history or not is_whole(checkpoint, load):
+        save(result.steps)
+    told = {
+        "run": run,
+        "seconds": round(result.seconds, 1),
+        **told,
+        "history": result.history,
+    }
+    write_json(checkpoint.parent / "own.json", told)
+    shutil.rmtree(checkpoint.parent / "state", ignore_errors=True)
+
+
+def is_finished(checkpoint: Path, load: Callable[[Path], Any], run: dict[str, Any]) -> bool:
+    """Did this very run end here? Then what a process killed at its very end has left goes.
 
     Raises:
         OcrkitError: another run did.
     """
+    note = checkpoint.parent / "own.json"
     if not note.exists():
         return False
     before = read_json(note, OwnRun)["run"]
@@ -189,12 +228,15 @@ def _is_finished(note: Path, run: dict[str, Any], checkpoint: Path) -> bool:
             f"{note.parent} holds a finished training with another {other}: choose another folder, "
             "or move it away"
         )
-    return _is_whole(checkpoint)
+    if whole := is_whole(checkpoint, load):
+        shutil.rmtree(checkpoint.parent / "state", ignore_errors=True)
+    return whole
 
 
-def _is_whole(checkpoint: Path) -> bool:
+def is_whole(checkpoint: Path, load: Callable[[Path], Any]) -> bool:
+    """Can the checkpoint be read?"""
     try:
-        load_checkpoint(checkpoint)
+        load(checkpoint)
     except OcrkitError:
         return False
     return True

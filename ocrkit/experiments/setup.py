@@ -11,6 +11,7 @@ from ocrkit.experiments.grid import Run
 from ocrkit.experiments.presets import Preset
 from ocrkit.files import read_json
 from ocrkit.models import Recognizer, orthogonal_start, parse_name
+from ocrkit.models.transfer import Start, carry_over
 from ocrkit.schemas import DataNote
 from ocrkit.training import Recipe, Trainer, TrainingResult
 from ocrkit.training.losses import make_converter
@@ -77,12 +78,14 @@ def new_trainer(
     max_length: int,
     recipe: Recipe,
     seed: int,
+    start: Start | None = None,
     **settings: Any,
 ) -> Trainer:
     """The trainer of a model by name, with fresh weights that depend on the seed alone.
 
     Args:
         image_width, width, max_length: as for `Recognizer`.
+        start: trained weights that take the place of the fresh ones where they mean the same.
         settings: other arguments of `Trainer`.
 
     Raises:
@@ -99,6 +102,8 @@ def new_trainer(
     )
     if recipe.start == "orthogonal":
         orthogonal_start(network)
+    if start:
+        carry_over(start, network, charset)
     return Trainer(network, converter, sources, valid, recipe, seed=seed, **settings)
 
 

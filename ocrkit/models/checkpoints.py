@@ -32,7 +32,7 @@ def save_checkpoint(
     weight is not finite.
     """
     _check_classes(model.name, model.classes, charset)
-    stem = _stem(path)
+    stem = stem_of(path)
     state = {key: value.detach().cpu().contiguous() for key, value in kept_state(model).items()}
     if half:  # not norms and biases: a running variance can be larger than float16 holds
         state = {key: value.half() if value.ndim > 1 else value for key, value in state.items()}
@@ -65,7 +65,7 @@ def load_checkpoint(path: str | Path) -> tuple[Recognizer, dict[str, Any]]:
     image_width, image_height, width, charset and info.
     Raises OcrkitError for missing, damaged or mismatched files, and weights that are not finite.
     """
-    stem = _stem(path)
+    stem = stem_of(path)
     weights_file, json_file = _file(stem, ".safetensors"), _file(stem, ".json")
     for file in (weights_file, json_file):
         if not file.is_file():
@@ -123,7 +123,8 @@ def _check_classes(name: str, classes: int, charset: str) -> None:
         )
 
 
-def _stem(path: str | Path) -> Path:
+def stem_of(path: str | Path) -> Path:
+    """A checkpoint's path without the ending of either of its files."""
     # Not with_suffix: a model's name may hold a dot of its own, such as width0.25.
     text = str(path)
     for suffix in (".safetensors", ".json"):

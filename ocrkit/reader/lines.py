@@ -101,18 +101,31 @@ class Reader:
             OcrkitError: an image is of another shape or type, empty, or absurdly wide.
         """
         inks = [prepare(_checked(i, image)) for i, image in enumerate(images)]
+        return self.read_inks(inks, [image.shape[1] for image in images])
+
+    def read_inks(
+        self, inks: Sequence[np.ndarray], widths: Sequence[int] | None = None
+    ) -> list[LineText]:
+        """Read lines that `prepare` made; widths: of the crops that spans are told in."""
         found: dict[int, LineText] = {}
         for batch in _batches([ink.shape[1] for ink in inks]):
             pixels, frames = to_batch([inks[i] for i in batch])
             for i, count, row, p in zip(batch, frames, *self.classes(pixels), strict=True):
-                found[i] = _line_text(row[:count], p[:count], inks[i], images[i].shape[1])
-        return [found[i] for i in range(len(images))]
+                width = widths[i] if widths else inks[i].shape[1]
+                found[i] = _line_text(row[:count], p[:count], inks[i], width)
+        return [found[i] for i in range(len(inks))]
 
     @torch.inference_mode()
     def classes(self, pixels: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Ink float32 (B, 1, 32, W) -> the best class of each frame and its probability, (B, T)."""
-        ids, sure = best_classes(self.network(pixels))
-        return ids.numpy(), sure.numpy()
+        device = next(self.network.parameters()).device
+        ids, sure = best_classes(self.network(pixels.to(device)))
+        return ids.cpu().numpy(), sure.cpu().numpy()
+
+
+def own_weights() -> Path:
+    """Where the kit's own reader lies."""
+    return resource("results", "reader") / "reader-ko"
 
 
 def load_reader(path: str | Path | None = None) -> Reader:
@@ -121,7 +134,7 @@ def load_reader(path: str | Path | None = None) -> Reader:
     Raises:
         OcrkitError: files are missing, damaged, or of another charset.
     """
-    stem = resource("results", "reader") / "reader-ko" if path is None else Path(path)
+    stem = own_weights() if path is None else Path(path)
     weights_file = stem.with_suffix(".safetensors")
     note = read_json(stem.with_suffix(".json"), ReaderNote)
     if note["signs"] != SIGNS:
@@ -141,7 +154,7 @@ def load_reader(path: str | Path | None = None) -> Reader:
 def save_reader(network: LineNetwork, path: str | Path, **info: Any) -> Path:
     """Write PATH.safetensors (matrices and kernels in half precision) and PATH.json."""
     stem = Path(path)
-    state = {k: v.detach().contiguous() for k, v in network.state_dict().items()}
+    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     weights = safetensors.torch.save({k: v.half() if v.ndim > 1 else v for k, v in state.items()})
     convolutions = [m for m in network.features if isinstance(m, torch.nn.Conv2d)]
     note = {

@@ -91,10 +91,11 @@ def class_scores(scores: tuple[Tensor, Tensor, Tensor], ids: np.ndarray) -> Tens
     """Scores (B, T, len(ids)) of a few classes; ids as of `charset`, signs before syllables."""
     signs, lead_vowel, vowel_tail = scores
     some, syllables = ids[ids < FIRST_SYLLABLE], ids[ids >= FIRST_SYLLABLE]
-    lead, vowel, tail = map(torch.from_numpy, letters(syllables))
+    some = torch.from_numpy(some).to(signs.device)
+    lead, vowel, tail = (torch.from_numpy(each).to(signs.device) for each in letters(syllables))
     first = lead_vowel.flatten(2).index_select(2, lead * V + vowel)
     second = vowel_tail.flatten(2).index_select(2, vowel * T + tail)
-    return torch.cat([signs.index_select(2, torch.from_numpy(some)), first + second], dim=2)
+    return torch.cat([signs.index_select(2, some), first + second], dim=2)
 
 
 def ctc_loss(
@@ -106,13 +107,15 @@ def ctc_loss(
     for granted that the probabilities it is given add up to 1 and adds them to the true gradient;
     here they do not, so that part is taken off again.
     """
+    device = scores[0].device
+    scores = scores[0].float(), scores[1].float(), scores[2].float()
     ids = np.unique(np.concatenate([[BLANK], *labels]).astype(np.int64))
     log_p = (class_scores(scores, ids) - log_total(scores)[..., None]).transpose(0, 1)
     lengths = torch.tensor([len(label) for label in labels])
-    targets = torch.from_numpy(np.searchsorted(ids, np.concatenate(labels)))
+    targets = torch.from_numpy(np.searchsorted(ids, np.concatenate(labels))).to(device)
     losses = F.ctc_loss(log_p, targets, frames, lengths, reduction="none", zero_infinity=True)
-    weights = 1 / lengths.clamp(min=1) / len(labels)
-    inside = (torch.arange(len(log_p))[:, None] < frames) & (losses.detach() > 0)
+    weights = (1 / lengths.clamp(min=1) / len(labels)).to(device)
+    inside = (torch.arange(len(log_p))[:, None] < frames).to(device) & (losses.detach() > 0)
     surplus = (log_p.exp().sum(2) * inside * weights).sum()
     return (losses * weights).sum() - (surplus - surplus.detach())
 

@@ -39,6 +39,7 @@ _STYLES = {
     "time_ms": ("ms", _THREE),
     "params_millions": ("params M", _THREE),
     "cer": ("CER\n(lower)", ".4f"),
+    "cer_spaces": ("CER with\nspaces", ".4f"),
     "jamo_error": ("jamo error\n(lower)", ".4f"),
     "norm_ed_icdar": ("norm_ED, ICDAR\n(higher)", ".4f"),
     "norm_ed_fork_sum": ("norm_ED, fork's sum\n(lower)", ".1f"),

@@ -60,6 +60,11 @@ TEXTS = ["한글 문장", "나라", "다,라"]
         PLAIN.replace("/", "\\"),
         "label\tkind\tfile\n한글 문장\tbasic\ta.png\n나라\tbasic\tb.png\n다,라\tskew\tsub/d.png\n",
         unicodedata.normalize("NFD", PLAIN),
+        "filename,words\n" + PLAIN.replace("\t", ","),  # EasyOCR's own: no quotes
+        'filename,words\na.png,한글 문장\n"b.png",나라\nsub/d.png,"다,라"\n',  # a spreadsheet's
+        '"words","filename"\n"한글 문장","a.png"\n"나라","b.png"\n"다,라","sub/d.png"\n',
+        'id,filename,words\n1,a.png,한글 문장\n2,b.png,나라\n3,sub/d.png,"다,라"\n',
+        "images/" + PLAIN.replace("\n", "\nimages/", 2),  # PaddleOCR's: from the data root
         codecs.BOM_UTF8 + PLAIN.encode(),
         codecs.BOM_UTF8 + ("file\tlabel\n" + PLAIN).encode(),
         PLAIN.encode("cp949"),
@@ -81,6 +86,8 @@ def test_every_way_to_write_a_gt_file_gives_the_same_set(made, gt):
         ('a.png\t"가나"\nb.png\t다라', ['"가나"', "다라"]),
         ('a.png\t"가,나"\nb.png\t,다', ['"가,나"', ",다"]),
         ('a.png\t그는 "예"\nb.png\t다라', ['그는 "예"', "다라"]),
+        ('filename,words\na.png,"그는 ""예"", 나"\nb.png,다', ['그는 "예", 나', "다"]),
+        ('filename,words\na.png,"예"\nb.png,3,500원', ['"예"', "3,500원"]),
         ('a.png\t"\nb.png\t다"', ['"', '다"']),
     ],
 )
@@ -155,7 +162,7 @@ def test_what_cannot_be_used_is_named_with_its_line(made, folder, tmp_path):
         "dot.png\t가": "1 x 1 pixels",
         "blank.png\t가": "no contrast (greys from 255 to 255)",
         "b.png": "nothing divides file and label",
-        "b.png,가": "commas divide nothing",
+        "b.png,가": "commas divide only under a header",
         "b.png\t가\t나": "more than two columns",
     }
     done, texts = made("\n".join(["a.png\t가", *wrong, "b.png\t나"]))

@@ -13,6 +13,7 @@ from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.experiments.own import OWN_RECIPE, find_charset, preset_charset, train_own
 from ocrkit.experiments.presets import get_preset
 from ocrkit.models import load_checkpoint
+from ocrkit.models.transfer import load_start
 from ocrkit.reading import Reader
 from ocrkit.training import Trainer
 from ocrkit.training.trainer import ReadingTask
@@ -234,3 +235,61 @@ def test_charsets_by_choice(sets, tmp_path, refused):
 def test_a_preset_s_charset_needs_no_drawing():
     assert len(preset_charset(get_preset("mini"))) == 80
     assert len(preset_charset(get_preset("paper-v2"))) == 972
+
+
+# From trained weights
+
+
+@pytest.fixture
+def trained(sets, tmp_path):
+    return load_start(train(sets, tmp_path / "first"))
+
+
+def test_training_goes_on_from_another_models_weights(sets, tmp_path, trained, monkeypatch):
+    charset, first = f"{CHARSET}카", []
+    monkeypatch.setattr(
+        ReadingTask, "loss", lambda task, model, step: first.append(model.state_dict()) or 1 / 0
+    )
+    with pytest.raises(ZeroDivisionError):
+        train(sets, tmp_path / "second", charset=charset, start=trained)
+    before = trained.model.state_dict()
+    assert set(before) == set(first[0])
+    for key, value in before.items():
+        kept = first[0][key][: len(value)] if key.startswith("head") else first[0][key]
+        assert torch.equal(kept, value), key
+
+
+def test_a_stopped_fine_tuning_goes_on_and_ends_the_same(sets, tmp_path, trained, monkeypatch):
+    whole, _ = load_checkpoint(train(sets, tmp_path / "whole", start=trained))
+    monkeypatch.setattr("ocrkit.experiments.setup.Trainer", partial(Trainer, save_every=0.0))
+    with pytest.raises(KeyboardInterrupt):
+        train(sets, tmp_path / "stopped", watch=interrupt, start=trained)
+    model, _ = load_checkpoint(train(sets, tmp_path / "stopped", start=trained))
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, model.state_dict()[key]), key
+
+
+def test_a_run_from_other_weights_is_another_run(sets, tmp_path, trained, refused, monkeypatch):
+    other = replace(trained, model=load_checkpoint(train(sets, tmp_path / "o", seed=9))[0])
+    train(sets, tmp_path / "run", start=trained)
+    for start in (other, None):
+        with refused("finished training with another from: choose another folder"):
+            train(sets, tmp_path / "run", start=start)
+    monkeypatch.setattr("ocrkit.experiments.setup.Trainer", partial(Trainer, save_every=0.0))
+    with pytest.raises(KeyboardInterrupt):
+        train(sets, tmp_path / "half", start=trained, watch=interrupt)
+    with refused(r"is of another run \(other from\)"):
+        train(sets, tmp_path / "half", start=other)
+
+
+def interrupt(progress) -> None:
+    if progress.step == 4:
+        raise KeyboardInterrupt
+
+
+def test_what_would_overwrite_its_own_start_is_refused(sets, tmp_path, trained, refused):
+    with refused("would take the place of .*first/None-VGG-BiLSTM-CTC, from which it starts"):
+        train(sets, tmp_path / "first", start=trained)
+    with refused("not a TPS-RCNN-None-Attn"):
+        train(sets, tmp_path / "x", ATTN, start=trained)
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,287 @@
+"""The command that trains one model: of a preset, or on sets of one's own."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ocrkit.cli.base import (
+    IMAGE_WIDTH,
+    MAX_LENGTH,
+    BatchSize,
+    Charset,
+    Compile,
+    DataFolder,
+    Device,
+    Engine,
+    ImageWidth,
+    MaxLength,
+    Out,
+    Pad,
+    Precision,
+    PresetName,
+    SaveEvery,
+    Seed,
+    Steps,
+    SyncBatchNorm,
+    UnfitLimit,
+    Width,
+    app,
+    complain,
+    console,
+    resumable,
+    say,
+)
+from ocrkit.cli.data import prepared, show_findings
+from ocrkit.cli.runs import changed, conclude, run_sweep
+from ocrkit.cli.use import is_line_reader
+from ocrkit.errors import OcrkitError
+
+if TYPE_CHECKING:
+    from ocrkit.models.transfer import Start
+    from ocrkit.training.distributed import World
+
+
+@app.command()
+def train(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="such as TPS-VGG-BiLSTM-Attn, or reader-ko; with --from, the checkpoint's"
+        ),
+    ] = None,
+    preset: PresetName = "mini",
+    data: DataFolder = None,
+    out: Out = None,
+    seed: Seed = 1,
+    device: Device = "cpu",
+    unfit_limit: UnfitLimit = None,
+    sets: Annotated[
+        list[Path] | None, typer.Option("--train", help="an LMDB set of your own; repeat for more")
+    ] = None,
+    valid: Annotated[Path | None, typer.Option(help="own sets: to follow the training by")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="trained weights to begin with: NAME, NAME.pth, reader-ko"),
+    ] = None,
+    from_charset: Annotated[
+        str | None,
+        typer.Option(help="of a .pth file: its characters in training order, a text file"),
+    ] = None,
+    charset: Charset = None,
+    image_width: ImageWidth = None,
+    max_length: MaxLength = None,
+    pad: Pad = False,
+    width: Width = None,
+    steps: Steps = None,
+    batch_size: BatchSize = None,
+    engine: Engine = "native",
+    precision: Precision = None,
+    compile: Compile = False,
+    sync_batch_norm: SyncBatchNorm = False,
+    save_every: SaveEvery = 30.0,
+) -> None:
+    """Train one model: of a preset (a sweep of one), or with --train on sets of your own.
+
+    On several processes or GPUs, each with its part of every batch:
+    torchrun --nproc-per-node 2 -m ocrkit train ...
+
+    With --from it is fine-tuning: layers are kept, and the characters of both charsets. Sizes are
+    the checkpoint's, and its characters stay unless --charset says otherwise.
+    """
+    from ocrkit.experiments import runner
+    from ocrkit.experiments.grid import grid
+    from ocrkit.experiments.own import OWN_RECIPE
+    from ocrkit.experiments.own_lines import READER
+    from ocrkit.experiments.presets import get_preset
+    from ocrkit.experiments.together import run_together
+    from ocrkit.files import check_writable
+    from ocrkit.progress import RunBar
+    from ocrkit.training.distributed import process_group, world_from_env
+    from ocrkit.training.engines import check_engine
+    from ocrkit.training.precision import find_device, resolve_precision
+
+    world = world_from_env()
+    console.quiet = not world.is_main
+    device = world.device(device)
+    # Before anything costs time.
+    if READER in (model, str(start)) or (start and is_line_reader(start)):
+        unfit = {
+            **{"--charset": charset, "--from-charset": from_charset, "--pad": pad},
+            **{"--image-width": image_width, "--max-length": max_length, "--width": width},
+            **{"--unfit-limit": unfit_limit, "--sync-batch-norm": sync_batch_norm},
+        }
+        if model not in (None, READER):
+            raise OcrkitError(f"{start} is a line reader, not a {model}: leave the name out")
+        if given := [option for option, value in unfit.items() if value]:
+            raise OcrkitError(f"{given[0]} is for the 24 models: leave it out for the line reader")
+        if not sets:
+            raise OcrkitError("the line reader is trained on lines of your own: give --train SETS")
+        if world.size > 1:
+            raise OcrkitError("the line reader is trained by one process: leave torchrun out")
+        _train_lines(
+            *(sets, valid, start),
+            changes={"steps": steps, "batch_size": batch_size, "precision": precision},
+            seed=seed,
+            folder=out or Path("runs/own"),
+            device=device,
+            engine=engine,
+            compile=compile,
+            save_every=save_every,
+        )
+        return
+    begun = _begun(start, from_charset)
+    name = model or (begun and begun.model.name)
+    if not name:
+        raise typer.BadParameter("give its name, or --from a checkpoint", param_hint="MODEL")
+    (run,) = grid((name,), (seed,))
+    found = find_device(device)
+    check_engine(engine, found)
+    resolve_precision(precision or "auto", found)
+    settings = {
+        "engine": engine,
+        "compile": compile,
+        "sync_batch_norm": sync_batch_norm,
+        "save_every": save_every,
+    }
+    changes = {"steps": steps, "batch_size": batch_size, "precision": precision}
+    sizes = {"image_width": image_width, "max_length": max_length}
+    own = {
+        **{"--pad": pad, "--valid": valid, "--charset": charset, "--width": width},
+        **{f"--{name.replace('_', '-')}": value for name, value in sizes.items()},
+        **({} if begun else {"--steps": steps, "--batch-size": batch_size}),
+    }
+    if not sets and (given := [option for option, value in own.items() if value]):
+        raise OcrkitError(f"{given[0]} is for sets of your own: give them with --train")
+    if sets or begun:
+        with process_group(world, device):
+            recipe = OWN_RECIPE
+            if not sets:
+                chosen, images = world.broadcast_from_main(
+                    lambda: prepared(preset, data, world.size)
+                )
+                sets = [images.folder / f"train-{kind}" for kind in chosen.train_kinds]
+                valid, recipe = images.folder / "valid", chosen.recipe
+                sizes = {name: getattr(chosen, name) for name in sizes}
+            before = begun.model if begun else None
+            _train_own(
+                world,
+                *(sets, valid, run.model, charset, begun),
+                recipe=replace(recipe, **{key: value for key, value in changes.items() if value}),
+                image_width=sizes["image_width"] or getattr(before, "image_width", IMAGE_WIDTH),
+                max_length=sizes["max_length"] or getattr(before, "max_length", MAX_LENGTH),
+                pad=pad or (begun is not None and begun.pad),
+                unfit_limit=0.01 if unfit_limit is None else unfit_limit,
+                width=width or getattr(before, "width", 0.25),
+                seed=seed,
+                folder=out or Path("runs/own"),
+                device=device,
+                **settings,
+            )
+        return
+    folder = out or Path("runs") / get_preset(preset).name
+    if world.is_main:
+        check_writable(folder)
+    with process_group(world, device):
+        chosen, images = world.broadcast_from_main(lambda: prepared(preset, data, world.size))
+        chosen = changed(chosen, unfit_limit, precision)
+        if world.size > 1:
+            with resumable(), RunBar(console, run.name) as bar:
+                row = run_together(
+                    world, chosen, images, run, folder, device, bar.watch, **settings
+                )
+    what = (chosen, images, [run], folder)
+    time_all = partial(runner.time_runs, *what, device)
+    if world.size == 1:
+        train_all = partial(runner.sweep, *what, 1, device, settings=settings)
+        run_sweep(chosen, [run], folder, train_all, time_all)
+    elif row is not None:
+        if row.get("error"):
+            complain(f"{run.name}: {row['error']}", "red")
+        conclude([run], folder, time_all)
+
+
+def _begun(path: Path | None, charset: str | None) -> "Start | None":
+    """The weights to begin with.
+
+    Raises:
+        OcrkitError: they cannot be read, or need (or know) their characters.
+    """
+    from ocrkit.experiments.own import characters_in_order
+    from ocrkit.models.transfer import load_start
+
+    if path is None and charset is not None:
+        raise OcrkitError("--from-charset is for a .pth file: give it with --from")
+    return path and load_start(path, None if charset is None else characters_in_order(charset))
+
+
+def _train_own(
+    world: "World",
+    sets: list[Path],
+    valid: Path | None,
+    model: str,
+    charset: str | None,
+    start: "Start | None",
+    **settings: Any,
+) -> None:
+    """A training on sets of one's own; `settings` as `train_own`."""
+    from ocrkit.data.store import ImageSet
+    from ocrkit.experiments.diagnose import diagnose as examine
+    from ocrkit.experiments.own import find_charset, train_own
+    from ocrkit.progress import RunBar
+
+    def examined() -> str:
+        if start:
+            start.check(model, settings["width"])
+        opened = [ImageSet(path) for path in sets]
+        followed = ImageSet(valid) if valid else None
+        chosen = find_charset(charset or "data", [*opened, *([followed] if followed else [])])
+        if start and charset is None:  # whoever brings few labels does not mean to forget the rest
+            chosen = "".join(dict.fromkeys(start.charset + chosen))
+        keys = ("image_width", "max_length", "pad", "unfit_limit")
+        sizes = {key: settings[key] for key in keys}
+        findings = examine(opened, model, test=followed, charset=chosen, **sizes)
+        known = ["ok"] + (["unseen characters"] if start else [])
+        show_findings(one for one in findings if one.level not in known and one.what not in known)
+        if start:
+            say(start.kept(chosen, settings["image_width"]))
+        return chosen
+
+    settings["charset"] = world.broadcast_from_main(examined)
+    with resumable(), RunBar(console, model) as bar:
+        checkpoint = train_own(
+            sets, valid, model, watch=bar.watch, world=world, start=start, **settings
+        )
+    say(f"checkpoint: {checkpoint}")
+
+
+def _train_lines(
+    sets: list[Path],
+    valid: Path | None,
+    start: Path | None,
+    changes: dict[str, Any],
+    **settings: Any,
+) -> None:
+    """The line reader, trained on lines of one's own; `settings` as `train_lines`."""
+    from ocrkit.experiments.own_lines import LINES_RECIPE, READER, TUNING_RECIPE, train_lines
+    from ocrkit.progress import RunBar
+    from ocrkit.reader.lines import own_weights
+
+    if start and str(start) == READER and not is_line_reader(start):
+        start = own_weights()
+    recipe = replace(
+        TUNING_RECIPE if start else LINES_RECIPE,
+        **{key: value for key, value in changes.items() if value},
+    )
+    with resumable(), RunBar(console, READER) as bar:
+        checkpoint = train_lines(
+            *(sets, valid),
+            start=start,
+            recipe=recipe,
+            watch=bar.watch,
+            tell=lambda said: complain(said, "yellow"),
+            **settings,
+        )
+    say(f"checkpoint: {checkpoint}")
