@@ -10,46 +10,25 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 
-class _Normalise(torch.autograd.Function):
-    """(x - mean) / sqrt(variance + eps), both over all processes: one message each way.
-
-    Ioffe and Szegedy, "Batch Normalization" (ICML 2015), algorithm 1 and section 3.
-    """
+class _Sum(torch.autograd.Function):
+    """The sum over all processes, and the sum of its gradients over them on the way back."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, C, H, W) -> the same, normalised; the mean (C,); the biased variance (C,)."""
-        size, rank = dist.get_world_size(), dist.get_rank()
-        # Sums as wide as torch's own batch norm makes them on a processor.
-        variance, mean = torch.var_mean(x.double(), (0, 2, 3), correction=0)
-        statistics = mean.new_zeros(size, 2, len(mean))
-        statistics[rank, 0], statistics[rank, 1] = mean, variance
-        dist.all_reduce(statistics)
-        means, variances = statistics.unbind(1)
-        mean = means.mean(0)
-        # The variance of all is the mean of the variances and the variance of the means.
-        variance = variances.mean(0) + (means - mean).square().mean(0)
-        mean, variance = mean.to(x.dtype), variance.to(x.dtype)
-        scale = torch.rsqrt(variance + eps)
-        normal = (x - mean[:, None, None]) * scale[:, None, None]
-        ctx.save_for_backward(normal, scale)
-        ctx.mark_non_differentiable(mean, variance)
-        return normal, mean, variance
+    def forward(ctx, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
 
     @staticmethod
-    def backward(ctx, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None]:
-        """g -> (g - mean(g) - x^ mean(g x^)) / sqrt(variance + eps), means over all processes."""
-        normal, scale = ctx.saved_tensors
-        means = torch.stack([gradient.mean((0, 2, 3)), (gradient * normal).mean((0, 2, 3))])
-        dist.all_reduce(means)
-        shift, slope = (means / dist.get_world_size())[:, :, None, None].unbind(0)
-        return (gradient - shift - normal * slope) * scale[:, None, None], None
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return _Sum.forward(ctx, gradient)
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):
     """`BatchNorm2d` whose training statistics are those of all processes' images together.
 
-    Every process must hold as many images as the others.
+    Every process must hold as many images as the others. Ioffe and Szegedy, "Batch Normalization"
+    (ICML 2015), algorithm 1.
     """
 
     running_mean: Tensor  # never None here: statistics are tracked, with a momentum
@@ -61,11 +40,18 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         """(B, C, H, W) -> (B, C, H, W), of the input's type."""
         if not (self.training and dist.is_initialized()):
             return super().forward(x)
-        normal, mean, variance = _Normalise.apply(x.to(self.weight.dtype), self.eps)
-        count = dist.get_world_size() * x.numel() // x.shape[1]
+        # In double precision: the variance is a difference of means.
+        wide, size = x.double(), dist.get_world_size()
+        moments = torch.stack([wide.mean((0, 2, 3)), wide.square().mean((0, 2, 3))])
+        mean, square = (_Sum.apply(moments) / size).unbind(0)
+        variance = square - mean.square()
+        scale = torch.rsqrt(variance + self.eps)
+        normal = ((wide - mean[:, None, None]) * scale[:, None, None]).to(self.weight.dtype)
+        count = size * x.numel() // x.shape[1]
         with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * (count / max(count - 1, 1)), self.momentum)
+            unbiased = variance * (count / max(count - 1, 1))
+            self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
+            self.running_var.lerp_(unbiased.to(self.running_var), self.momentum)
             self.num_batches_tracked += 1
         return (normal * self.weight[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
