@@ -4,10 +4,8 @@ All of them compare labels: texts in composed form and without spaces, as the pa
 distances (Levenshtein) come from rapidfuzz.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
 
 from rapidfuzz.distance import Levenshtein
 
@@ -66,12 +64,11 @@ def accuracy_interval(right: int, images: int, confidence: float = 0.95) -> tupl
     """
     if not 0 <= right <= images or not images:
         raise OcrkitError(f"no interval for {right} right ones of {images} images")
-    z2 = NormalDist().inv_cdf((1 + confidence) / 2) ** 2
-    centre = (right + z2 / 2) / (images + z2)
-    half = math.sqrt(z2 * (right * (images - right) / images + z2 / 4)) / (images + z2)
+    from scipy.stats import binomtest  # here, for it takes long to import
+
+    low, high = binomtest(right, images).proportion_ci(confidence, method="wilson")
     # Rounding must not keep the measured accuracy outside.
-    low, high = min(centre - half, right / images), max(centre + half, right / images)
-    return 100 * max(low, 0.0), 100 * min(high, 1.0)
+    return 100 * min(low, right / images), 100 * max(high, right / images)
 
 
 def score(predictions: Sequence[str], references: Sequence[str]) -> Scores:

@@ -80,7 +80,7 @@ def generate(
     The same preset gives the same bytes everywhere, however many workers draw. Sets that are
     there already are kept. Words of a list of your own that are not drawn are named.
     """
-    from ocrkit.experiments.datasets import plan, some
+    from ocrkit.experiments.datasets import first_few, plan
     from ocrkit.experiments.presets import get_preset
 
     planned = plan(
@@ -93,7 +93,7 @@ def generate(
     )
     if planned.choices:
         for reason, entries in planned.left_out_words.items():
-            complain(f"left out: {some(entries)} {reason}", "yellow")
+            complain(f"left out: {first_few(entries)} {reason}", "yellow")
         for font, why in planned.left_out_fonts.items():
             lacks = "" if why.startswith("unreadable") else "it lacks "
             complain(f"left out: the font {font}: {lacks}{why[:40]}", "yellow")

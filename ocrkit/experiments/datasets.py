@@ -141,14 +141,16 @@ def _choose_words(
     }
     left_out = {reason: entries for reason, entries in reasons.items() if entries}
     if len(usable) < 10:
-        details = "".join(f"; {some(entries)} {reason}" for reason, entries in left_out.items())
+        details = "".join(
+            f"; {first_few(entries)} {reason}" for reason, entries in left_out.items()
+        )
         raise OcrkitError(
             f"{len(usable)} words can be drawn, and 10 are needed{details}: give more"
         )
     return charset, usable, left_out
 
 
-def some(entries: Sequence[str], most: int = 5) -> str:
+def first_few(entries: Sequence[str], most: int = 5) -> str:
     """How many entries, and the first of them: "7 words (가, 나, 다 and 4 more)"."""
     more = f" and {len(entries) - most:,} more" if len(entries) > most else ""
     return f"{len(entries):,} words ({', '.join(entries[:most])}{more})"

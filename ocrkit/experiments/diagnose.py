@@ -11,7 +11,7 @@ from ocrkit.data.pictures import contrast_problem, decode
 from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments import label_checks
-from ocrkit.experiments.label_checks import ConcatImageSets, Finding, Settings, of, share_of
+from ocrkit.experiments.label_checks import ConcatImageSets, Finding, Settings, part_of, share_of
 from ocrkit.experiments.look_alikes import check_look_alikes
 from ocrkit.models import parse_name
 from ocrkit.reading import MIN_SYLLABLE_PIXELS, higher_than_wide
@@ -142,12 +142,17 @@ def sampled_images(data: ConcatImageSets) -> list[SampledImage]:
     return found
 
 
+def looked_at(found: Sequence, images: Sequence) -> str:
+    """How many were found among the images of a sample, in words."""
+    return part_of(len(found), len(images), "images looked at")
+
+
 def check_contrast(data: ConcatImageSets, images: list[SampledImage]) -> Finding:
     """Is anything to be seen in the images?"""
     what, blank = f"{data.prefix}contrast", [image.index for image in images if image.blank]
     if not blank:
         return Finding("ok", what, f"none of {len(images):,} looked at is blank")
-    text = f"{of(len(blank), len(images), 'images looked at')} are one grey all over "
+    text = f"{looked_at(blank, images)} are one grey all over "
     text += f"({data.examples(blank)}): nothing can be seen in them"
     level = "stop" if len(blank) == len(images) else "warn"
     return Finding(level, what, text, "make them again, or leave them out")
@@ -159,7 +164,7 @@ def check_broken(data: ConcatImageSets, images: list[SampledImage]) -> Finding:
     if not broken:
         return Finding("ok", what, f"none of {len(images):,} looked at")
     shown = ", ".join(f"{data.where(image.index)}: {image.broken}" for image in broken[:3])
-    text = f"{of(len(broken), len(images), 'images looked at')} do not decode ({shown})"
+    text = f"{looked_at(broken, images)} do not decode ({shown})"
     if len(broken) == len(images):
         return Finding("stop", what, text, "make the set again from whole files")
     return Finding("warn", what, text, "training leaves them out; make them again if they matter")
@@ -193,7 +198,7 @@ def check_squeezed(data: ConcatImageSets, whole: list[SampledImage], settings: S
         return Finding("ok", "squeezed", text)
     wanted = -(-int(np.ceil(MIN_SYLLABLE_PIXELS * share_of(syllables))) // 4) * 4
     text = (
-        f"{of(len(thin), len(whole), 'images looked at')} are squeezed until a syllable is under "
+        f"{looked_at(thin, whole)} are squeezed until a syllable is under "
         f"{MIN_SYLLABLE_PIXELS} pixels wide (median {np.median(pixels):.1f} at width {width}; "
         f"{data.examples(thin)})"
     )
@@ -213,13 +218,13 @@ def check_shapes(
 
     tall = [image.index for image in whole if higher_than_wide(image.width, image.height)]
     if high := [index for index in tall if len(data.labels[index]) > 1]:
-        text = f"{of(len(high), len(whole), 'images looked at')} are higher than wide "
+        text = f"{looked_at(high, whole)} are higher than wide "
         text += f"({data.examples(high)}): upright text, or pages?"
         advice = "cut pages into lines, turn the images, or leave them out: lines are read sideways"
         warn("higher than wide", text, advice)
     small = [image.index for image in whole if image.height < MIN_HEIGHT]
     if len(small) > 0.01 * len(whole):
-        text = f"{of(len(small), len(whole), 'images looked at')} are under {MIN_HEIGHT} pixels "
+        text = f"{looked_at(small, whole)} are under {MIN_HEIGHT} pixels "
         text += f"high ({data.examples(small)}): their strokes are lost already"
         warn("small", text, "cut them from larger pictures; resizing brings nothing back")
     widths, width = [image.width_at_32 for image in whole], settings.image_width
@@ -254,7 +259,7 @@ def check_overlap(train: ConcatImageSets, test: ConcatImageSets) -> list[Finding
     alike = [i for i, label in enumerate(train.labels) if label in labels][: 10 * SAMPLE]
     pictures = {_digest(train, i) for i in {*alike, *sample(train)}} - {""}
     same, what = [i for i in looked if _digest(test, i) in pictures], "test: same images"
-    text = f"{of(len(same), len(looked), 'test images looked at')} are training images too"
+    text = f"{part_of(len(same), len(looked), 'test images looked at')} are training images too"
     if not same:
         return [*found, Finding("ok", what, text)]
     # A test set that is training's own measures memory.

@@ -78,21 +78,21 @@ class ConcatImageSets:
 
     def count(self, indices: Sequence[int], things: str = "labels") -> str:
         """How many, and their share, of all labels."""
-        return of(len(indices), len(self), things)
+        return part_of(len(indices), len(self), things)
 
     def examples(self, indices: Iterable[int], most: int = 3) -> str:
         """A few of these images, with their labels."""
         shown = [i for i, _ in zip(indices, range(most), strict=False)]
-        return ", ".join(f"{self.where(i)} {short(self.labels[i])}" for i in shown)
+        return ", ".join(f"{self.where(i)} {quoted(self.labels[i])}" for i in shown)
 
 
-def short(text: str, longest: int = 24) -> str:
+def quoted(text: str, longest: int = 24) -> str:
     """A text in quotes, cut where it is long, invisible characters spelled out."""
     shown = repr(text if len(text) <= longest else text[: longest - 1] + "…")
     return "".join(f"\\u{ord(c):04x}" if invisible(c) else c for c in shown)
 
 
-def of(count: int, total: int, things: str) -> str:
+def part_of(count: int, total: int, things: str) -> str:
     """A count and its share in words: "3 of 40 labels (7.5 %)"."""
     share = 100 * count / max(total, 1)
     percent = "under 0.1" if 0 < share < 0.1 else f"{share:.1f}"
@@ -187,7 +187,7 @@ def check_spaces(data: ConcatImageSets) -> Finding:
     spaced = [i for i, text in enumerate(data.texts) if len(text.split()) > 1]
     if not spaced:
         return Finding("ok", "spaces", "no label holds spaces")
-    first = f"{data.where(spaced[0])} {short(data.texts[spaced[0]].strip())}"
+    first = f"{data.where(spaced[0])} {quoted(data.texts[spaced[0]].strip())}"
     text = f"{data.count(spaced)} hold spaces: they are stripped, so the model writes none"
     advice = "nothing to change; cut images into words if you need the spaces"
     return Finding("warn", "spaces", f"{text} ({first})", advice)
@@ -212,7 +212,9 @@ def check_characters(data: ConcatImageSets, settings: Settings) -> list[Finding]
     text = f"all {len(known):,} characters of the charset are in the training labels"
     found = [Finding("ok", "unseen characters", text)]
     if never := len(known) - len(shown):
-        text = f"{of(never, len(known), 'characters of the charset')} are in no training label: "
+        text = (
+            f"{part_of(never, len(known), 'characters of the charset')} are in no training label: "
+        )
         text += "the model cannot learn them"
         advice = "add images that show them, or take a smaller charset (--charset data)"
         found = [Finding("warn", "unseen characters", text, advice)]
@@ -223,7 +225,9 @@ def check_characters(data: ConcatImageSets, settings: Settings) -> list[Finding]
         return [*found, Finding("ok", "images a character", usual)]
     text = f"{usual} (wanted: {FEW_PER_CHARACTER} or more)"
     if rare:
-        text = f"{of(len(rare), len(shown), 'characters')} are seen in fewer than {FEW_IMAGES} "
+        text = (
+            f"{part_of(len(rare), len(shown), 'characters')} are seen in fewer than {FEW_IMAGES} "
+        )
         text += f"images: {characters((c, n) for n, c in rare)}; {usual}"
     advice = "add images of them, or train on generated images beside yours (--train twice)"
     return [*found, Finding("warn", "images a character", text, advice)]
