@@ -618,3 +618,22 @@ def test_the_line_reader_is_tuned_on_own_lines_and_reads(own, ocrkit, complains)
     assert "is a line reader, not a" in complains("train", MODEL, "--from", "reader-ko", *sets)
     assert "give --train SETS" in complains("train", "--from", "reader-ko")
     assert "has no data.mdb" in complains("train", "reader-ko", "--train", "images", "--out", "3")
+
+
+def test_a_folder_of_labelled_images_is_trained_on_as_it_is(own, ocrkit, complains):
+    # With its table inside, as EasyOCR has them.
+    table = Path("train.tsv").read_text(encoding="utf-8").replace("\t", ",")
+    Path("images/labels.csv").write_text(f"filename,words\n{table}", encoding="utf-8")
+    steps = ("--steps", "2", "--batch-size", "4")
+    sizes = ("--image-width", "64", "--width", "0.05")
+    for model, more in (("reader-ko", ()), (MODEL, sizes)):
+        command = ("train", model, "--train", "images", *steps, *more, "--out", f"run-{model}")
+        code, out, err = ocrkit(*command)
+        assert code == 0
+        assert f"run-{model}/sets/images: 40 images, 1 left out" in out
+        assert "left out: images/labels.csv, line 42 (broken.jpg)" in err
+        before = Path(f"run-{model}/{model}.safetensors").stat().st_mtime_ns
+        assert ocrkit(*command)[0] == 0  # packed again, it is the same set, and the run is done
+        assert Path(f"run-{model}/{model}.safetensors").stat().st_mtime_ns == before
+    Path("images/more.txt").write_text("a b", encoding="utf-8")
+    assert "holds 2 tables" in complains("train", MODEL, "--train", "images")

@@ -126,6 +126,20 @@ def test_train_on_own_images(undisturbed, tmp_path):
     assert tree(place.folder) == tree(tuned.folder)
 
 
+def test_tuning_the_line_reader(undisturbed, tmp_path):
+    sets = undisturbed.folder / SETS
+    command = ("train", "--from", "reader-ko", "--train", sets / "train-basic", "--valid")
+    command += (sets / "valid", "--steps", 3, "--batch-size", 4, "--save-every", 0)
+    whole, place = Place(tmp_path / "whole"), Place(tmp_path / "place")
+    code, printed = whole.start(*command)
+    assert code == 0, printed
+    deaths = place.end_again_and_again(
+        *command, whole=whole.changes(), by=["SIGKILL"] * DEATHS, seed=6
+    )
+    assert deaths > DEATHS / 2
+    assert tree(place.folder) == tree(whole.folder)
+
+
 @pytest.mark.parametrize("by", ["SIGTERM", "SIGKILL"])
 def test_no_worker_outlives_generate(drawn, tmp_path, by):
     last_worker = len(drawn) - drawn[::-1].index("process")

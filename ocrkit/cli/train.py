@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,16 +32,15 @@ from ocrkit.cli.base import (
     complain,
     console,
     resumable,
-    say,
 )
-from ocrkit.cli.data import prepared, show_findings
+from ocrkit.cli.data import prepared
+from ocrkit.cli.own import as_sets, begun_with, train_on_own, train_own_lines
 from ocrkit.cli.runs import changed, conclude, run_sweep
 from ocrkit.cli.use import is_line_reader
 from ocrkit.errors import OcrkitError
 
 if TYPE_CHECKING:
-    from ocrkit.models.transfer import Start
-    from ocrkit.training.distributed import World
+    pass
 
 
 @app.command()
@@ -121,18 +120,20 @@ def train(
             raise OcrkitError("the line reader is trained on lines of your own: give --train SETS")
         if world.size > 1:
             raise OcrkitError("the line reader is trained by one process: leave torchrun out")
-        _train_lines(
+        folder = out or Path("runs/own")
+        sets, valid = as_sets(world, sets, valid, folder)
+        train_own_lines(
             *(sets, valid, start),
             changes={"steps": steps, "batch_size": batch_size, "precision": precision},
             seed=seed,
-            folder=out or Path("runs/own"),
+            folder=folder,
             device=device,
             engine=engine,
             compile=compile,
             save_every=save_every,
         )
         return
-    begun = _begun(start, from_charset)
+    begun = begun_with(start, from_charset)
     name = model or (begun and begun.model.name)
     if not name:
         raise typer.BadParameter("give its name, or --from a checkpoint", param_hint="MODEL")
@@ -157,8 +158,10 @@ def train(
         raise OcrkitError(f"{given[0]} is for sets of your own: give them with --train")
     if sets or begun:
         with process_group(world, device):
-            recipe = OWN_RECIPE
-            if not sets:
+            recipe, folder = OWN_RECIPE, out or Path("runs/own")
+            if sets:
+                sets, valid = as_sets(world, sets, valid, folder)
+            else:
                 chosen, images = world.broadcast_from_main(
                     lambda: prepared(preset, data, world.size)
                 )
@@ -166,7 +169,7 @@ def train(
                 valid, recipe = images.folder / "valid", chosen.recipe
                 sizes = {name: getattr(chosen, name) for name in sizes}
             before = begun.model if begun else None
-            _train_own(
+            train_on_own(
                 world,
                 *(sets, valid, run.model, charset, begun),
                 recipe=replace(recipe, **{key: value for key, value in changes.items() if value}),
@@ -176,7 +179,7 @@ def train(
                 unfit_limit=0.01 if unfit_limit is None else unfit_limit,
                 width=width or getattr(before, "width", 0.25),
                 seed=seed,
-                folder=out or Path("runs/own"),
+                folder=folder,
                 device=device,
                 **settings,
             )
@@ -201,87 +204,3 @@ def train(
         if row.get("error"):
             complain(f"{run.name}: {row['error']}", "red")
         conclude([run], folder, time_all)
-
-
-def _begun(path: Path | None, charset: str | None) -> "Start | None":
-    """The weights to begin with.
-
-    Raises:
-        OcrkitError: they cannot be read, or need (or know) their characters.
-    """
-    from ocrkit.experiments.own import characters_in_order
-    from ocrkit.models.transfer import load_start
-
-    if path is None and charset is not None:
-        raise OcrkitError("--from-charset is for a .pth file: give it with --from")
-    return path and load_start(path, None if charset is None else characters_in_order(charset))
-
-
-def _train_own(
-    world: "World",
-    sets: list[Path],
-    valid: Path | None,
-    model: str,
-    charset: str | None,
-    start: "Start | None",
-    **settings: Any,
-) -> None:
-    """A training on sets of one's own; `settings` as `train_own`."""
-    from ocrkit.data.store import ImageSet
-    from ocrkit.experiments.diagnose import diagnose as examine
-    from ocrkit.experiments.own import find_charset, train_own
-    from ocrkit.progress import RunBar
-
-    def examined() -> str:
-        if start:
-            start.check(model, settings["width"])
-        opened = [ImageSet(path) for path in sets]
-        followed = ImageSet(valid) if valid else None
-        chosen = find_charset(charset or "data", [*opened, *([followed] if followed else [])])
-        if start and charset is None:  # whoever brings few labels does not mean to forget the rest
-            chosen = "".join(dict.fromkeys(start.charset + chosen))
-        keys = ("image_width", "max_length", "pad", "unfit_limit")
-        sizes = {key: settings[key] for key in keys}
-        findings = examine(opened, model, test=followed, charset=chosen, **sizes)
-        known = ["ok"] + (["unseen characters"] if start else [])
-        show_findings(one for one in findings if one.level not in known and one.what not in known)
-        if start:
-            say(start.kept(chosen, settings["image_width"]))
-        return chosen
-
-    settings["charset"] = world.broadcast_from_main(examined)
-    with resumable(), RunBar(console, model) as bar:
-        checkpoint = train_own(
-            sets, valid, model, watch=bar.watch, world=world, start=start, **settings
-        )
-    say(f"checkpoint: {checkpoint}")
-
-
-def _train_lines(
-    sets: list[Path],
-    valid: Path | None,
-    start: Path | None,
-    changes: dict[str, Any],
-    **settings: Any,
-) -> None:
-    """The line reader, trained on lines of one's own; `settings` as `train_lines`."""
-    from ocrkit.experiments.own_lines import LINES_RECIPE, READER, TUNING_RECIPE, train_lines
-    from ocrkit.progress import RunBar
-    from ocrkit.reader.lines import own_weights
-
-    if start and str(start) == READER and not is_line_reader(start):
-        start = own_weights()
-    recipe = replace(
-        TUNING_RECIPE if start else LINES_RECIPE,
-        **{key: value for key, value in changes.items() if value},
-    )
-    with resumable(), RunBar(console, READER) as bar:
-        checkpoint = train_lines(
-            *(sets, valid),
-            start=start,
-            recipe=recipe,
-            watch=bar.watch,
-            tell=lambda said: complain(said, "yellow"),
-            **settings,
-        )
-    say(f"checkpoint: {checkpoint}")

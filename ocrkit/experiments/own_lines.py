@@ -34,7 +34,9 @@ LINES_RECIPE = Recipe(
     validate_every=100,
 )
 # Trained weights are led on, not thrown away: a fifth of the rates, and fewer steps.
-TUNING_RECIPE = replace(LINES_RECIPE, name="tuning", learning_rate=6e-4, muon_rate=4e-3, steps=600)
+TUNING_RECIPE = replace(
+    LINES_RECIPE, name="tuning", learning_rate=6e-4, muon_rate=4e-3, steps=300, validate_every=50
+)
 
 
 def train_lines(

@@ -1,0 +1,143 @@
+"""Training on data of one's own: what the command `train` does with --train and --from."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ocrkit.cli.base import complain, console, resumable, say
+from ocrkit.cli.data import show_findings
+from ocrkit.cli.use import is_line_reader
+from ocrkit.errors import OcrkitError
+
+if TYPE_CHECKING:
+    from ocrkit.models.transfer import Start
+    from ocrkit.training.distributed import World
+
+TABLES = (".tsv", ".csv", ".txt")
+
+
+def as_sets(
+    world: "World", sets: list[Path], valid: Path | None, out: Path
+) -> tuple[list[Path], Path | None]:
+    """LMDB sets as they are; a folder of images with a table of their labels is packed into one.
+
+    Args:
+        world: rank 0 packs.
+        out: where packed sets go.
+
+    Raises:
+        OcrkitError: a folder that is neither, or whose images cannot be packed.
+    """
+
+    def packed() -> list[Path]:
+        paths = [*sets, *([valid] if valid else [])]
+        return [
+            path if (path / "data.mdb").exists() or not path.is_dir() else _packed(path, out)
+            for path in paths
+        ]
+
+    found = world.broadcast_from_main(packed)
+    return found[: len(sets)], found[-1] if valid else None
+
+
+def _packed(folder: Path, out: Path) -> Path:
+    from ocrkit.data.pack import pack
+    from ocrkit.progress import DataBars
+
+    tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLES)
+    if len(tables) != 1:
+        raise OcrkitError(
+            f"{folder} is no LMDB set (it has no data.mdb), and holds {len(tables)} tables "
+            f"({', '.join(TABLES)}) instead of one with the labels: see `ocrkit pack`"
+        )
+    made = out / "sets" / folder.resolve().name
+    with DataBars(console, "packing") as bars:
+        written = pack(tables[0], folder, made, lambda *done: bars.watch(folder.name, *done))
+    for name, reason in written.refused:
+        complain(f"left out: {tables[0]}, {name}: {reason}", "yellow")
+    say(f"{made}: {written.count} images, {len(written.refused)} left out")
+    return made
+
+
+def begun_with(path: Path | None, charset: str | None) -> "Start | None":
+    """The weights to begin with.
+
+    Raises:
+        OcrkitError: they cannot be read, or need (or know) their characters.
+    """
+    from ocrkit.experiments.own import characters_in_order
+    from ocrkit.models.transfer import load_start
+
+    if path is None and charset is not None:
+        raise OcrkitError("--from-charset is for a .pth file: give it with --from")
+    return path and load_start(path, None if charset is None else characters_in_order(charset))
+
+
+def train_on_own(
+    world: "World",
+    sets: list[Path],
+    valid: Path | None,
+    model: str,
+    charset: str | None,
+    start: "Start | None",
+    **settings: Any,
+) -> None:
+    """A training on sets of one's own; `settings` as `train_own`."""
+    from ocrkit.data.store import ImageSet
+    from ocrkit.experiments.diagnose import diagnose as examine
+    from ocrkit.experiments.own import find_charset, train_own
+    from ocrkit.progress import RunBar
+
+    def examined() -> str:
+        if start:
+            start.check(model, settings["width"])
+        opened = [ImageSet(path) for path in sets]
+        followed = ImageSet(valid) if valid else None
+        chosen = find_charset(charset or "data", [*opened, *([followed] if followed else [])])
+        if start and charset is None:  # whoever brings few labels does not mean to forget the rest
+            chosen = "".join(dict.fromkeys(start.charset + chosen))
+        keys = ("image_width", "max_length", "pad", "unfit_limit")
+        sizes = {key: settings[key] for key in keys}
+        findings = examine(opened, model, test=followed, charset=chosen, **sizes)
+        known = ["ok"] + (["unseen characters"] if start else [])
+        show_findings(one for one in findings if one.level not in known and one.what not in known)
+        if start:
+            say(start.kept(chosen, settings["image_width"]))
+        return chosen
+
+    settings["charset"] = world.broadcast_from_main(examined)
+    with resumable(), RunBar(console, model) as bar:
+        checkpoint = train_own(
+            sets, valid, model, watch=bar.watch, world=world, start=start, **settings
+        )
+    say(f"checkpoint: {checkpoint}")
+
+
+def train_own_lines(
+    sets: list[Path],
+    valid: Path | None,
+    start: Path | None,
+    changes: dict[str, Any],
+    **settings: Any,
+) -> None:
+    """The line reader, trained on lines of one's own; `settings` as `train_lines`."""
+    from ocrkit.experiments.own_lines import LINES_RECIPE, READER, TUNING_RECIPE, train_lines
+    from ocrkit.progress import RunBar
+    from ocrkit.reader.lines import own_weights
+
+    if start and str(start) == READER and not is_line_reader(start):
+        start = own_weights()
+    recipe = replace(
+        TUNING_RECIPE if start else LINES_RECIPE,
+        **{key: value for key, value in changes.items() if value},
+    )
+    with resumable(), RunBar(console, READER) as bar:
+        checkpoint = train_lines(
+            *(sets, valid),
+            start=start,
+            recipe=recipe,
+            watch=bar.watch,
+            tell=lambda said: complain(said, "yellow"),
+            **settings,
+        )
+    say(f"checkpoint: {checkpoint}")
