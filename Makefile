@@ -8,7 +8,7 @@ BENCH ?= runs/bench.json
 DEVICE ?= cpu
 TRDG := .venv-trdg/ready
 
-.PHONY: help env reproduce test lint coverage lab notebooks bench performance fonts promote clean
+.PHONY: help env reproduce test lint coverage lab notebooks bench speed performance fonts promote clean
 
 help:
 	@echo "make reproduce           generate, train the 24 mini models, print the tables (about an hour)"
@@ -19,6 +19,7 @@ help:
 	@echo "make lab                 JupyterLab on the notebooks"
 	@echo "make notebooks           run every notebook again and save it with its outputs"
 	@echo "make bench               how fast it is beside today's tools (minutes; on an idle machine)"
+	@echo "make speed               the line reader beside Tesseract: errors, time, size (minutes)"
 	@echo "make performance         all 24 models beside plain fp32 and the machine's ceilings (twenty minutes)"
 	@echo "make fonts               more Korean fonts from the system's packages (Debian, Ubuntu)"
 	@echo "make promote             for keepers: make runs/PRESET the committed reference run"
@@ -56,6 +57,9 @@ notebooks: env
 
 bench: env $(TRDG)
 	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
+
+speed: env
+	$(BIN)/python tests/benchmarks/reader_speed.py
 
 performance: env
 	$(BIN)/python tests/benchmarks/performance.py $(DEVICE)

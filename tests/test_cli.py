@@ -307,6 +307,7 @@ def test_models_are_exported_as_onnx_and_the_line_reader_reads_from_it(
     assert code == 0
     width = PRESETS["smoke"].image_width
     assert f"{one}: images (batch, 1, 32, {width}) in [-1, 1] -> logits" in told
+    assert "leave it out for the 24" in complains("export", checkpoint, "--out", one, "--int8")
     assert ocrkit("export", "--out", reader)[0] == 0
     page = tmp_path / "page.png"
     Image.fromarray(draw_page("receipt").image).save(page)

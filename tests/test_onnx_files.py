@@ -8,8 +8,11 @@ import torch
 
 from ocrkit.models import Recognizer
 from ocrkit.onnx_files import OnnxReader, save_line_reader, save_recognizer
+from ocrkit.reader.draw import Artist
+from ocrkit.reader.faces import Faces
 from ocrkit.reader.lines import Reader, load_reader
 from ocrkit.reader.network import LineNetwork
+from ocrkit.reader.train import error_rate
 from ocrkit.synth.fonts import find_fonts
 from ocrkit.synth.render import draw_text
 
@@ -91,6 +94,18 @@ def test_the_kits_own_reader_reads_the_same_text_from_its_file(tmp_path):
     for one, other in zip(again.read_lines(images), expected, strict=True):
         assert (one.text, one.spans) == (other.text, other.spans)
         assert one.confidence == pytest.approx(other.confidence, rel=1e-3)
+
+
+def test_whole_numbers_of_8_bits_cost_a_quarter_of_the_room_and_hardly_a_character(tmp_path):
+    reader, faces = load_reader(), Faces("koreanize")
+    full = save_line_reader(reader, tmp_path / "full.onnx")
+    small = save_line_reader(reader, tmp_path / "small.onnx", int8=True)
+    assert small.stat().st_size < full.stat().st_size / 3
+    artist = Artist(11, faces)
+    lines = [artist.line() for _ in range(12)]
+    cer, cer_int8 = error_rate(reader, lines), error_rate(OnnxReader(small), lines)
+    assert cer < 0.1
+    assert abs(cer - cer_int8) < 0.02
 
 
 def test_files_that_are_no_line_reader_are_refused(tmp_path, refused):

@@ -221,15 +221,17 @@ def is_line_reader(checkpoint: Path) -> bool:
     return note.is_file() and "signs" in read_json(note)
 
 
-def _export_onnx(checkpoint: Path | None, out: Path) -> str:
+def _export_onnx(checkpoint: Path | None, out: Path, int8: bool) -> str:
     """Write one of the 24 or the line reader as ONNX; what to say of it."""
     from ocrkit.models import load_checkpoint
     from ocrkit.onnx_files import save_line_reader, save_recognizer
     from ocrkit.reader import load_reader
 
     if checkpoint is None or is_line_reader(checkpoint):
-        save_line_reader(load_reader(checkpoint), out)
+        save_line_reader(load_reader(checkpoint), out, int8)
         return f"{out}: try it with ocrkit read --checkpoint {out} IMAGE..."
+    if int8:
+        raise OcrkitError("--int8 was measured on the line reader alone: leave it out for the 24")
     model, described = load_checkpoint(checkpoint)
     save_recognizer(model, out, described["charset"])
     size = f"{model.image_height}, {model.image_width}"
@@ -243,6 +245,9 @@ def export(
         Path | None,
         typer.Argument(help="such as runs/mini/checkpoints/NAME [default: the kit's line reader]"),
     ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="the line reader in whole numbers of 8 bits: quicker")
+    ] = False,
 ) -> None:
     """Write a model as ONNX, or one of the 24 as a .pth file of the reference framework."""
     from ocrkit.files import write_text
@@ -251,8 +256,10 @@ def export(
     from ocrkit.models.reference import save_reference
 
     if out.suffix == ".onnx":
-        say(_export_onnx(checkpoint, out))
+        say(_export_onnx(checkpoint, out, int8))
         return
+    if int8:
+        raise OcrkitError("--int8 is for ONNX files of the line reader: --out NAME.onnx")
     if out.suffix != ".pth":
         raise OcrkitError(f"{out} is no name for such a file: end it in .onnx or .pth")
     if checkpoint is None or is_line_reader(checkpoint):

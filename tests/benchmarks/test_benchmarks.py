@@ -9,10 +9,13 @@ from types import SimpleNamespace
 
 import feed
 import generate
+import numpy as np
 import optimizations
+import pandas as pd
 import paper_scale
 import performance
 import pytest
+import reader_speed
 import timing
 import torch
 import trdg_side
@@ -42,6 +45,41 @@ def test_a_row_holds_medians_and_their_ratio():
     assert found["processor"] == {"ours": 200, "theirs": 20, "times": 10}
     lone = timing.row("feed", "decoding", [100.0], [], "")
     assert lone["processor"] == {"ours": 100, "theirs": None, "times": None}
+
+
+# The line reader beside Tesseract
+
+
+def test_engines_read_the_same_lines_and_get_a_row_each(capsys):
+    line = reader_speed.Line(np.zeros((32, 64), np.uint8), "가 나")
+    asked = {"good": [], "bad": []}
+
+    def reads(name, text):
+        return lambda images: asked[name].append(len(images)) or [text] * len(images)
+
+    found = [
+        reader_speed.Engine("good", reads("good", "가나"), 2_000_000, ""),
+        reader_speed.Engine("bad", reads("bad", "가다"), 1, "a note"),
+    ]
+    table = reader_speed.measure(found, {"drawn": [line] * 3}, [line.image] * 4, rounds=2)
+    assert table["engine"].tolist() == ["good", "bad"]
+    assert table["cer_drawn"].tolist() == [0, 0.5]
+    assert table["megabytes"].tolist() == [2, 0]
+    assert asked["good"] == asked["bad"] == [1, 1, 1, 1, 4] * 3 + [3]
+
+
+def test_page_lines_are_cut_and_told_apart():
+    lines = reader_speed.page_lines(["receipt"], every=4)
+    assert len(lines) >= 3
+    assert all(line.text.strip() and line.image.dtype == np.uint8 for line in lines)
+
+
+def test_the_committed_table_has_all_engines_and_whole_numbers_cost_no_characters():
+    table = pd.read_csv(reader_speed.TABLE, index_col="engine")
+    wanted = ["torch fp32", "torch bf16", "ONNX fp32", "ONNX int8", "Tesseract"]
+    assert table.index.tolist() == wanted
+    for column in ("cer_drawn", "cer_pages"):
+        assert table.loc["ONNX int8", column] <= table.loc["torch fp32", column] + 0.003
 
 
 # Beside today's tools
