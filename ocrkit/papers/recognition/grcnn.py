@@ -2,17 +2,14 @@
 
 Wang and Hu, "Gated Recurrent Convolution Neural Network for OCR" (NIPS 2017). The gated layer is
 `ocrkit.models.gated.GRCL`; here is the plain one (Liang and Hu, "Recurrent Convolutional Neural
-Network for Object Recognition", CVPR 2015), and what is needed to look into both.
+Network for Object Recognition", CVPR 2015).
 """
 
-from copy import deepcopy
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocrkit.errors import OcrkitError
 from ocrkit.models import Recognizer
 from ocrkit.models.gated import GRCL, ITERATIONS
 from ocrkit.papers.recognition.word_readers import CTC_RECIPE, ctc_study, grid_reader
@@ -77,71 +74,6 @@ def plain_reader() -> Recognizer:
         if isinstance(layer, GRCL):
             model.features[index] = without_gate(layer)
     return model
-
-
-def recurrent_layers(model: Recognizer, images: Tensor) -> list[tuple[nn.Module, Tensor]]:
-    """The recurrent layers of a reader in order, each with the u that the images bring it.
-
-    Args:
-        images: (B, 1, H, W) in [-1, 1].
-
-    Raises:
-        OcrkitError: the reader has none.
-    """
-    layers, u = [], images
-    with torch.no_grad():
-        for layer in model.features:
-            if isinstance(layer, GRCL | RCL):
-                layers.append((layer, u))
-            u = layer(u)
-    if not layers:
-        raise OcrkitError(f"{model.name} has no recurrent convolution: choose a reader with RCNN")
-    return layers
-
-
-def stop_after(layer: GRCL | RCL, iterations: int) -> nn.Module:
-    """A copy of a recurrent layer that ends after so many iterations (0: x0)."""
-    short = deepcopy(layer)
-    short.steps = short.steps[:iterations]
-    return short
-
-
-def effective_receptive_field(layer: nn.Module, u: Tensor, seed: int = 0) -> Tensor:
-    """How strongly the middle of a layer's output depends on each place of u, (H, W); sums to 1.
-
-    The mean square of dx(middle) / du over channels and images (Luo et al., NIPS 2016), estimated
-    with one random mixture of the channels for each image.
-
-    Args:
-        layer: GRCL or RCL, in eval mode.
-        u: (B, channels, H, W).
-    """
-    u = u.detach().requires_grad_()
-    x = layer(u)
-    middle = x[:, :, x.shape[2] // 2, x.shape[3] // 2]
-    mixture = torch.randn(middle.shape, generator=torch.Generator().manual_seed(seed))
-    (gradient,) = torch.autograd.grad((middle * mixture).sum(), u)
-    field = gradient.double().square().sum(dim=(0, 1))
-    return field / field.sum().clamp_min(1e-30)  # all 0 where every ReLU is shut
-
-
-def field_radius(field: Tensor) -> float:
-    """Root mean square distance from the middle of a field (H, W), in places of the map."""
-    rows, columns = (torch.arange(size) - size // 2 for size in field.shape)
-    square = rows[:, None].square() + columns[None].square()
-    return float((field * square).sum().sqrt())
-
-
-def recalibrate_batchnorm(model: Recognizer, images: Tensor, batch_size: int = 100) -> Recognizer:
-    """A copy whose norms hold the means and variances of these images, (B, 1, H, W)."""
-    model = deepcopy(model)
-    for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over all batches
-    with torch.no_grad():
-        for part in images.split(batch_size):
-            model.train()(part)
-    return model.eval()
 
 
 # Bent and turned words: of upright ones both readers leave too few unread to be told apart.

@@ -1,4 +1,4 @@
-"""Recurrent convolution with and without its gate: the layers, what they see, where gates open."""
+"""Recurrent convolution with and without its gate: the layers and the studies."""
 
 from dataclasses import replace
 
@@ -11,12 +11,6 @@ from ocrkit.models.gated import GRCL
 from ocrkit.papers.recognition.grcnn import (
     RCL,
     STUDIES,
-    effective_receptive_field,
-    field_radius,
-    gated_reader,
-    recalibrate_batchnorm,
-    recurrent_layers,
-    stop_after,
     without_gate,
 )
 from ocrkit.papers.recognition.word_readers import ctc_task
@@ -79,57 +73,6 @@ def test_a_gate_that_is_the_same_everywhere_changes_nothing_in_training():
     u = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     plain = without_gate(layer).train()
     torch.testing.assert_close(layer(u), plain(u), rtol=1e-3, atol=1e-3)
-
-
-def test_each_iteration_sees_one_place_further():
-    for layer in (gated(), without_gate(gated()).eval()):
-        for iterations in range(4):
-            u = torch.randn(3, 3, 21, 21, generator=torch.Generator().manual_seed(2))
-            field = effective_receptive_field(stop_after(layer, iterations), u)
-            rows, columns = field.nonzero().T
-            reach = 1 + iterations
-            assert (rows.min(), rows.max()) == (10 - reach, 10 + reach)
-            assert (columns.min(), columns.max()) == (10 - reach, 10 + reach)
-            assert field.sum().item() == pytest.approx(1)
-        assert len(layer.steps) == 5  # `stop_after` has left the layer alone
-
-
-def test_the_random_mixtures_agree_with_every_channel_one_by_one():
-    layer = without_gate(gated(channels=6)).eval()
-    u = torch.randn(1, 3, 9, 9, generator=torch.Generator().manual_seed(4))
-    whole = torch.autograd.functional.jacobian(lambda u: layer(u)[0, :, 4, 4], u)
-    exact = whole.square().sum(dim=(0, 1, 2))
-    # One image again and again: only the mixture differs.
-    guess = effective_receptive_field(layer, u.expand(2_000, -1, -1, -1))
-    torch.testing.assert_close(guess.float(), exact / exact.sum(), rtol=0.3, atol=2e-3)
-
-
-def test_the_radius_of_known_maps():
-    field = torch.zeros(5, 7)
-    field[2, 3] = 1
-    assert field_radius(field) == 0
-    field[2, 3] = 0
-    field[2, 0] = field[2, 6] = 0.5
-    assert field_radius(field) == pytest.approx(3)
-
-
-def test_the_layers_of_a_reader_and_what_they_are_given(refused):
-    reader = gated_reader().eval()
-    layers = recurrent_layers(reader, images())
-    assert [tuple(u.shape) for _, u in layers] == [
-        (2, 16, 16, 32),
-        (2, 16, 8, 16),
-        (2, 32, 4, 17),
-    ]
-    reader.features = reader.features[:3]
-    with refused("has no recurrent convolution"):
-        recurrent_layers(reader, images())
-
-
-def test_recalibrating_is_what_training_sees():
-    reader = recalibrate_batchnorm(gated_reader(), images(64))
-    ours = reader(images(64))
-    torch.testing.assert_close(ours, reader.train()(images(64)), rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("name", STUDIES)
