@@ -15,23 +15,15 @@ from ocrkit.files import check_writable
 from ocrkit.reader import load_reader
 from ocrkit.reader.lines import save_reader
 from ocrkit.reader.network import LineNetwork
-from ocrkit.reader.task import LabelledLines, LineBatches, LineTask
+from ocrkit.reader.task import READER_RECIPE, LabelledLines, LineBatches, LineTask
 from ocrkit.training import Loop, Progress, Recipe
 from ocrkit.training.precision import find_device
 
 READER = "reader-ko"
-# What the reader itself was trained with, but for the rates' course over the steps.
-LINES_RECIPE = Recipe(
-    "lines",
-    "muon",
-    3e-3,
-    steps=3000,
-    batch_size=16,
-    one_cycle=True,
-    warmup=0.1,
-    grad_clip=2.0,
-    muon_rate=0.02,
-    validate_every=100,
+LINES_RECIPE = replace(
+    READER_RECIPE,
+    **{"name": "lines", "steps": 3000, "batch_size": 16, "one_cycle": True},
+    **{"warmup": 0.1, "validate_every": 100},
 )
 # Trained weights are led on, not thrown away: a fifth of the rates, and fewer steps.
 TUNING_RECIPE = replace(
@@ -102,9 +94,10 @@ def train_lines(
                 f"(first: number {index}: {reason})"
             )
     followed = lines.pop() if valid else None
+    held_out = (followed.inks, followed.texts) if followed else None
     loop = Loop(
         network,
-        LineTask(LineBatches(lines, recipe.batch_size, seed), followed),
+        LineTask(LineBatches(lines, recipe.batch_size, seed), held_out),
         recipe,
         seed,
         device=found_device,

@@ -15,6 +15,17 @@ from ocrkit.reader.charset import decode, encode
 from ocrkit.reader.lines import BUCKET, Reader, prepare, to_batch
 from ocrkit.reader.measure import rates
 from ocrkit.reader.network import STRIDE, LineNetwork, ctc_loss
+from ocrkit.training import Recipe
+
+# A batch is by width: about ten drawn lines, or so many as the recipe says of one's own.
+READER_RECIPE = Recipe(
+    *("reader", "muon", 3e-3),
+    steps=12_000,
+    batch_size=10,
+    grad_clip=2.0,
+    muon_rate=0.02,
+    validate_every=400,
+)
 
 Batch = tuple[list[np.ndarray], list[list[int]]]
 
@@ -112,9 +123,14 @@ class LineBatches:
 
 
 class LineTask:
-    """What a `Loop` learns: to say the labels of `batches`; validated on the lines of `valid`."""
+    """What a `Loop` learns: to say the labels of `batches`.
 
-    def __init__(self, batches: Any, valid: LabelledLines | None) -> None:
+    Args:
+        batches: give inks and labels for a step (`batches[step]`).
+        valid: inks and texts to validate on, or None.
+    """
+
+    def __init__(self, batches: Any, valid: tuple[list[np.ndarray], list[str]] | None) -> None:
         self.batches, self.valid = batches, valid
 
     def loss(self, model: torch.nn.Module, step: int) -> torch.Tensor:
@@ -125,17 +141,15 @@ class LineTask:
         return ctc_loss(model(images.to(device)), labels, frames)
 
     def validate(self, model: LineNetwork) -> dict[str, float]:
-        """Accuracy and character error rate without spaces, and with them; percent."""
-        if self.valid is None:
-            return {}
-        return line_scores(Reader(model), self.valid)
+        """Accuracy, and character error rate without spaces and with them; percent."""
+        return line_scores(Reader(model), *self.valid) if self.valid else {}
 
 
-def line_scores(reader: Reader, lines: LabelledLines) -> dict[str, float]:
+def line_scores(reader: Reader, inks: list[np.ndarray], texts: list[str]) -> dict[str, float]:
     """How well lines are read; see `LineTask.validate`."""
-    read = [line.text for line in reader.read_inks(lines.inks)]
-    right = sum(r == t for r, t in zip(read, lines.texts, strict=True))
-    closed, spaced = rates(read, lines.texts)
+    read = [line.text for line in reader.read_inks(inks)]
+    right = sum(r == t for r, t in zip(read, texts, strict=True))
+    closed, spaced = rates(read, texts)
     return {
         "valid_accuracy": 100 * right / len(read),
         "valid_cer": 100 * closed,

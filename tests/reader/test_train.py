@@ -1,10 +1,12 @@
 """Training the line reader."""
 
-import csv
 import itertools
+import multiprocessing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 
 from ocrkit.reader import load_reader
@@ -12,9 +14,10 @@ from ocrkit.reader.draw import Artist
 from ocrkit.reader.faces import Faces
 from ocrkit.reader.lines import BUCKET
 from ocrkit.reader.network import STRIDE, LineNetwork
+from ocrkit.reader.task import READER_RECIPE, LineTask
 from ocrkit.reader.text import Texts
-from ocrkit.reader.train import BATCH_PIXELS, batches, learn, longest_at, train
-from ocrkit.training.optimizers import MuonAdamW, muon_groups
+from ocrkit.reader.train import BATCH_PIXELS, batches, longest_at, rate_share, train
+from ocrkit.training import Loop
 
 
 def some_batches(count: int, longest: int) -> list:
@@ -40,23 +43,44 @@ def test_a_few_steps_learn_a_batch():
     torch.manual_seed(0)
     batch = some_batches(1, 3)[0]
     network = LineNetwork((8, 16, 16, 16, 32), 32)
-    optimizer = MuonAdamW(muon_groups(network, 3e-3, 0.02, 0.0))
-    muon = {id(p) for g in optimizer.param_groups if g["muon"] for p in g["params"]}
+    recipe = replace(READER_RECIPE, steps=30)
+    losses = []
+    loop = Loop(network, LineTask([batch] * 30, None), recipe)
+    muon = {id(p) for g in loop.engine.optimizer.param_groups if g["muon"] for p in g["params"]}
     assert {id(network.sequence.rnn.weight_hh_l0)} <= muon
     assert not muon & {id(p) for p in network.score.parameters()}
-    losses = [learn(network, optimizer, batch) for _ in range(30)]
+    loop.run(lambda now: losses.append(now.loss))
     assert losses[-1] < 0.6 * losses[0]
 
 
-def test_a_second_call_goes_on_and_so_does_a_finished_reader(tmp_path):
-    def curve(folder):
-        with (folder / "curve.csv").open(encoding="utf-8") as file:
-            return [int(row["step"]) for row in csv.DictReader(file)]
+def test_the_rate_goes_up_stays_and_falls_to_zero():
+    shares = [rate_share(step, 1000, 0.4) for step in range(1000)]
+    assert shares[0] == 1 / 200
+    assert shares[200:600] == [1.0] * 400
+    assert 0 < shares[-1] < 0.01
+    assert shares[800] == 0.5
 
+
+def test_stopped_it_goes_on_and_a_later_call_from_a_finished_reader(tmp_path, capsys, refused):
     one, two = tmp_path / "one", tmp_path / "two"
-    train(one, 0.05, fonts="koreanize")
-    train(one, 0.05, fonts="koreanize")
-    steps = curve(one)
-    assert 0 < steps[0] < steps[-1] == load_reader(one / "reader-ko").info["steps"]
-    train(two, 0.05, start=one / "reader-ko", fonts="koreanize")
-    assert curve(two)[-1] > steps[-1]
+    settings = {"fonts": "koreanize", "recipe": replace(READER_RECIPE, validate_every=2)}
+    steps = []
+
+    def stop(now) -> None:
+        steps.append(now.step)
+        if now.step == 3:
+            raise KeyboardInterrupt
+
+    settings["save_every"] = 0.0
+    with pytest.raises(KeyboardInterrupt):
+        train(one, 4, **settings, watch=stop)
+    assert multiprocessing.active_children() == []
+    assert load_reader(one / "reader-ko").info["steps"] == 2
+    train(one, 4, **settings, watch=lambda now: steps.append(now.step))
+    assert steps == [1, 2, 3, 3, 4]
+    assert load_reader(one / "reader-ko").info["steps"] == 4
+    train(two, 2, **settings, start=one / "reader-ko")
+    assert load_reader(two / "reader-ko").info["steps"] == 6
+    assert "valid_cer_spaces" in capsys.readouterr().out
+    with refused("is of another run"):
+        train(one, 4, **settings, seed=2)
