@@ -29,7 +29,6 @@ from ocrkit.papers.shared.scene_sets import SceneSet, scene_set
 from ocrkit.papers.shared.study import RECIPE as PAPERS_RECIPE
 from ocrkit.papers.shared.study import Study
 from ocrkit.synth.scenes import SCENES, SceneWord
-from ocrkit.training import Loop
 
 # Letters of 14 pixels are told apart by strokes thinner than one: they need finer maps than ours.
 KINDS = {name: replace(SCENES[name], em=(18, 36)) for name in ("upright", "rotated")}
@@ -258,14 +257,6 @@ def unfamiliar_scores(models: Mapping[int, nn.Module], count: int) -> pd.DataFra
         for seed, model in models.items()
     ]
     return pd.DataFrame(lines)
-
-
-def train_briefly(study: Study) -> tuple[nn.Module, pd.DataFrame]:
-    """A study's model after three steps, and its curve: to draw with where no run is there."""
-    recipe = replace(study.recipe, steps=3, validate_every=1)
-    loop = Loop(study.make(1), SpottingTask(1, 2, count=2), recipe, 1)
-    curve = pd.DataFrame(loop.run().history).assign(study=study.name, seed=1)
-    return loop.model.eval(), curve
 
 
 def _tensors(arrays: Sequence[np.ndarray]) -> list[Tensor]:

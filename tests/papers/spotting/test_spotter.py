@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from ocrkit.papers.detection.east import EastMaps, east_targets
 from ocrkit.papers.shared.quads import iou_matrix, to_boxes
 from ocrkit.papers.shared.scene_sets import SceneSet
-from ocrkit.papers.shared.study import find_study
 from ocrkit.papers.spotting import spotter
 from ocrkit.papers.spotting.spotter import (
     UNFAMILIAR,
@@ -19,7 +18,6 @@ from ocrkit.papers.spotting.spotter import (
     spot,
     spotting_loss,
     spotting_scenes,
-    train_briefly,
     unfamiliar_scores,
 )
 
@@ -128,14 +126,6 @@ def test_the_loss_adds_finding_and_reading():
     rng = np.random.default_rng(0)
     loss = spotting_loss(Reading(), scenes.images.copy(), scenes.words, rng)
     assert loss.item() == pytest.approx(7, abs=0.01)
-
-
-def test_a_model_of_a_few_steps_has_a_curve():
-    model, curve = train_briefly(find_study("fots"))
-    assert not model.training
-    assert curve["step"].tolist() == [1, 2, 3]
-    assert set(curve["study"]) == {"fots"}
-    assert curve["f1"].between(0, 100).all()
 
 
 def test_unfamiliar_scenes_are_tried_with_every_model(monkeypatch):
