@@ -82,6 +82,11 @@ def test_no_path_of_a_machine(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_clears_up_its_temporary_folders(path):
+    assert not any("mkdtemp" in cell.source for cell in code_cells(path)), "nobody removes those"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
 def test_is_tidy(path):
     """No times and paths of the tool that ran it: they change with every run and tell nothing."""
     assert {key for cell in read(path).cells for key in cell.metadata} <= {"tags"}
