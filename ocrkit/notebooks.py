@@ -207,9 +207,13 @@ def tidy(notebook: Path) -> None:
 
 
 def _indexed(image: str, colours: int = 128) -> str:
-    """A PNG (base64) of so many colours, or as it was if that is no larger."""
-    whole = Image.open(io.BytesIO(base64.b64decode(image))).convert("RGB")
+    """A PNG (base64) of so many colours, or as it was if it is indexed already or no larger."""
+    whole = Image.open(io.BytesIO(base64.b64decode(image)))
+    if whole.mode == "P":
+        return image
+    # The other methods drop a thin line of a rare colour. One round of k-means keeps greys grey.
+    method, dither = Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
     smaller = io.BytesIO()
-    method = Image.Quantize.MAXCOVERAGE  # the others drop a thin line of a rare colour
-    whole.quantize(colours, method, dither=Image.Dither.NONE).save(smaller, "PNG", optimize=True)
+    indexed = whole.convert("RGB").quantize(colours, method, kmeans=1, dither=dither)
+    indexed.save(smaller, "PNG", optimize=True)
     return min(image, base64.b64encode(smaller.getvalue()).decode(), key=len)
