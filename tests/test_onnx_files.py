@@ -11,8 +11,8 @@ from ocrkit.onnx_files import OnnxReader, save_line_reader, save_recognizer
 from ocrkit.reader.draw import Artist
 from ocrkit.reader.faces import Faces
 from ocrkit.reader.lines import Reader, load_reader
+from ocrkit.reader.measure import rates
 from ocrkit.reader.network import LineNetwork
-from ocrkit.reader.train import error_rate
 from ocrkit.synth.fonts import find_fonts
 from ocrkit.synth.render import draw_text
 
@@ -103,7 +103,11 @@ def test_whole_numbers_of_8_bits_cost_a_quarter_of_the_room_and_hardly_a_charact
     assert small.stat().st_size < full.stat().st_size / 3
     artist = Artist(11, faces)
     lines = [artist.line() for _ in range(12)]
-    cer, cer_int8 = error_rate(reader, lines), error_rate(OnnxReader(small), lines)
+    images, texts = [line.image for line in lines], [line.text for line in lines]
+    cer, cer_int8 = (
+        rates([read.text for read in engine.read_lines(images)], texts)[1]
+        for engine in (reader, OnnxReader(small))
+    )
     assert cer < 0.1
     assert abs(cer - cer_int8) < 0.02
 
