@@ -1,6 +1,7 @@
 """The command that reads: pages with the kit's own reader, or lines with one of the 24 models."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,10 +101,10 @@ def _in_folders(files: list[Path]) -> Iterator[Path]:
         OcrkitError: a folder without any, or one that cannot be read.
     """
     for file in files:
+        if not os.path.isdir(file):  # noqa: PTH112 (a name too long is none, and no error yet)
+            yield file
+            continue
         try:
-            if not file.is_dir():
-                yield file
-                continue
             names = sorted(entry.name for entry in file.iterdir() if entry.is_file())
         except OSError as error:
             raise OcrkitError(f"cannot read {file}: {error.strerror or error}") from None

@@ -80,7 +80,8 @@ def load_line_reader(weights: Path | None, device: str) -> "LineReader":
         return OnnxReader(weights)
     own = weights is None or (str(weights) == "reader-ko" and not is_line_reader(weights))
     reader = load(None if own else weights)
-    reader.network.to(found)
+    if found.type != "cpu":
+        reader.network.to(found)
     return reader
 
 

@@ -108,7 +108,8 @@ def ctc_loss(
     here they do not, so that part is taken off again.
     """
     device = scores[0].device
-    scores = scores[0].float(), scores[1].float(), scores[2].float()
+    signs, first, second = (s.to(torch.promote_types(s.dtype, torch.float32)) for s in scores)
+    scores = signs, first, second  # sums of small probabilities need it
     ids = np.unique(np.concatenate([[BLANK], *labels]).astype(np.int64))
     log_p = (class_scores(scores, ids) - log_total(scores)[..., None]).transpose(0, 1)
     lengths = torch.tensor([len(label) for label in labels])
