@@ -4,6 +4,8 @@ from pathlib import Path
 
 from ocrkit.errors import OcrkitError
 
+READER = "reader-ko"  # the kit's own line reader, in data/results/reader
+
 _PACKAGE = Path(__file__).resolve().parent
 # In a clone the files lie in data/ beside the package; a wheel carries them inside it.
 _ROOTS = (_PACKAGE.parent / "data", _PACKAGE / "_data")

@@ -615,6 +615,7 @@ def test_the_line_reader_is_tuned_on_own_lines_and_reads(own, ocrkit, complains)
         assert code == 0
     assert "for the 24 models" in complains("train", "reader-ko", *sets, "--image-width", "64")
     assert "is a line reader, not a" in complains("train", MODEL, "--from", "reader-ko", *sets)
+    assert "can be read with, not trained" in complains("train", "--from", "a.onnx", *sets)
     assert "give --train SETS" in complains("train", "--from", "reader-ko")
     assert "has no data.mdb" in complains("train", "reader-ko", "--train", "images", "--out", "3")
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ocrkit.cli.base import complain, console, resumable, say
 from ocrkit.cli.data import show_findings
-from ocrkit.cli.use import is_line_reader
 from ocrkit.errors import OcrkitError
+from ocrkit.resources import READER
 
 if TYPE_CHECKING:
     from ocrkit.models.transfer import Start
@@ -113,6 +113,33 @@ def train_on_own(
     say(f"checkpoint: {checkpoint}")
 
 
+def check_for_lines(
+    world: "World",
+    model: str | None,
+    start: Path | None,
+    sets: list[Path] | None,
+    unfit: dict[str, Any],
+) -> None:
+    """See that what was typed fits the line reader.
+
+    Args:
+        unfit: option -> value of those that are for the 24 models alone.
+
+    Raises:
+        OcrkitError: it does not.
+    """
+    if model not in (None, READER):
+        raise OcrkitError(f"{start} is a line reader, not a {model}: leave the name out")
+    if start and start.suffix == ".onnx":
+        raise OcrkitError(f"{start} can be read with, not trained: start from its .safetensors")
+    if given := [option for option, value in unfit.items() if value]:
+        raise OcrkitError(f"{given[0]} is for the 24 models: leave it out for the line reader")
+    if not sets:
+        raise OcrkitError("the line reader is trained on lines of your own: give --train SETS")
+    if world.size > 1:
+        raise OcrkitError("the line reader is trained by one process: leave torchrun out")
+
+
 def train_own_lines(
     sets: list[Path],
     valid: Path | None,
@@ -121,12 +148,11 @@ def train_own_lines(
     **settings: Any,
 ) -> None:
     """The line reader, trained on lines of one's own; `settings` as `train_lines`."""
-    from ocrkit.experiments.own_lines import LINES_RECIPE, READER, TUNING_RECIPE, train_lines
+    from ocrkit.experiments.own_lines import LINES_RECIPE, TUNING_RECIPE, train_lines
     from ocrkit.progress import RunBar
-    from ocrkit.reader.lines import own_weights
+    from ocrkit.reader.lines import weights_of
 
-    if start and str(start) == READER and not is_line_reader(start):
-        start = own_weights()
+    start = start and weights_of(start)
     recipe = replace(
         TUNING_RECIPE if start else LINES_RECIPE,
         **{key: value for key, value in changes.items() if value},

@@ -70,7 +70,7 @@ def read(
     kinds = [kind for kind, on in (("json", as_json), ("hocr", hocr), ("pdf", pdf)) if on]
     if _is_checkpoint(files[0]):
         _misused(f"{files[0]} is a checkpoint: write ocrkit read --checkpoint {files[0]} IMAGE...")
-    if checkpoint and not _reads_pages(checkpoint):
+    if checkpoint and not is_line_reader(checkpoint):
         if kinds or out:
             _misused(
                 "--json, --hocr, --pdf and --out are for pages, and this checkpoint reads lines"
@@ -124,11 +124,6 @@ def _is_checkpoint(file: Path) -> bool:
         return file.suffix in _WEIGHTS or Path(f"{file}{_WEIGHTS[0]}").is_file()
     except OSError:  # a name too long, of which reading will complain
         return False
-
-
-def _reads_pages(checkpoint: Path) -> bool:
-    kit = str(checkpoint) == "reader-ko"
-    return kit or checkpoint.suffix == ".onnx" or is_line_reader(checkpoint)
 
 
 def _read_lines(reader: "Reader", images: list[Path], force: bool) -> int:

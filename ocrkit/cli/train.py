@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -34,13 +34,11 @@ from ocrkit.cli.base import (
     resumable,
 )
 from ocrkit.cli.data import prepared
-from ocrkit.cli.own import as_sets, begun_with, train_on_own, train_own_lines
+from ocrkit.cli.own import as_sets, begun_with, check_for_lines, train_on_own, train_own_lines
 from ocrkit.cli.runs import changed, conclude, run_sweep
 from ocrkit.cli.use import is_line_reader
 from ocrkit.errors import OcrkitError
-
-if TYPE_CHECKING:
-    pass
+from ocrkit.resources import READER
 
 
 @app.command()
@@ -93,7 +91,6 @@ def train(
     from ocrkit.experiments import runner
     from ocrkit.experiments.grid import grid
     from ocrkit.experiments.own import OWN_RECIPE
-    from ocrkit.experiments.own_lines import READER
     from ocrkit.experiments.presets import get_preset
     from ocrkit.experiments.together import run_together
     from ocrkit.files import check_writable
@@ -106,32 +103,19 @@ def train(
     console.quiet = not world.is_main
     device = world.device(device)
     # Before anything costs time.
-    if READER in (model, str(start)) or (start and is_line_reader(start)):
+    changes = {"steps": steps, "batch_size": batch_size, "precision": precision}
+    settings = {"engine": engine, "compile": compile, "save_every": save_every}
+    if model == READER or (start and is_line_reader(start)):
         unfit = {
             **{"--charset": charset, "--from-charset": from_charset, "--pad": pad},
             **{"--image-width": image_width, "--max-length": max_length, "--width": width},
             **{"--unfit-limit": unfit_limit, "--sync-batch-norm": sync_batch_norm},
         }
-        if model not in (None, READER):
-            raise OcrkitError(f"{start} is a line reader, not a {model}: leave the name out")
-        if given := [option for option, value in unfit.items() if value]:
-            raise OcrkitError(f"{given[0]} is for the 24 models: leave it out for the line reader")
-        if not sets:
-            raise OcrkitError("the line reader is trained on lines of your own: give --train SETS")
-        if world.size > 1:
-            raise OcrkitError("the line reader is trained by one process: leave torchrun out")
+        check_for_lines(world, model, start, sets, unfit)
         folder = out or Path("runs/own")
-        sets, valid = as_sets(world, sets, valid, folder)
-        train_own_lines(
-            *(sets, valid, start),
-            changes={"steps": steps, "batch_size": batch_size, "precision": precision},
-            seed=seed,
-            folder=folder,
-            device=device,
-            engine=engine,
-            compile=compile,
-            save_every=save_every,
-        )
+        sets, valid = as_sets(world, sets or [], valid, folder)
+        what = {"changes": changes, "seed": seed, "folder": folder, "device": device}
+        train_own_lines(sets, valid, start, **what, **settings)
         return
     begun = begun_with(start, from_charset)
     name = model or (begun and begun.model.name)
@@ -141,13 +125,7 @@ def train(
     found = find_device(device)
     check_engine(engine, found)
     resolve_precision(precision or "auto", found)
-    settings = {
-        "engine": engine,
-        "compile": compile,
-        "sync_batch_norm": sync_batch_norm,
-        "save_every": save_every,
-    }
-    changes = {"steps": steps, "batch_size": batch_size, "precision": precision}
+    settings["sync_batch_norm"] = sync_batch_norm
     sizes = {"image_width": image_width, "max_length": max_length}
     own = {
         **{"--pad": pad, "--valid": valid, "--charset": charset, "--width": width},

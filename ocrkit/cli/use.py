@@ -10,6 +10,7 @@ from ocrkit.errors import OcrkitError
 from ocrkit.files import read_json
 from ocrkit.hangul import nfc
 from ocrkit.limits import MAX_IMAGE_WIDTH, MAX_LENGTH
+from ocrkit.resources import READER
 
 if TYPE_CHECKING:
     from ocrkit.data.store import ImageSet
@@ -63,7 +64,7 @@ def load_reader(
 
 
 def load_line_reader(weights: Path | None, device: str) -> "LineReader":
-    """The line reader with these weights, None for the kit's own.
+    """The line reader with these weights; None, or reader-ko, for the kit's own.
 
     Raises:
         OcrkitError: they cannot be read, or an unknown device.
@@ -78,8 +79,7 @@ def load_line_reader(weights: Path | None, device: str) -> "LineReader":
         if found.type != "cpu":
             raise OcrkitError(f"{weights} runs on the CPU: leave --device out")
         return OnnxReader(weights)
-    own = weights is None or (str(weights) == "reader-ko" and not is_line_reader(weights))
-    reader = load(None if own else weights)
+    reader = load(weights)
     if found.type != "cpu":
         reader.network.to(found)
     return reader
@@ -117,8 +117,7 @@ def evaluate(
         if errors.is_dir():
             raise OcrkitError(f"{errors} is a folder: give --errors a file, such as errors.html")
         check_writable(errors.parent)
-    lines = str(checkpoint) == "reader-ko" or checkpoint.suffix == ".onnx"
-    lines = lines or is_line_reader(checkpoint)
+    lines = is_line_reader(checkpoint)
     if lines:
         reader: Any = load_line_reader(checkpoint, device)
         if (pad, charset, image_width, max_length) != (None,) * 4:
@@ -156,7 +155,7 @@ def evaluate(
                 for i, text in true.items()
                 if (pair := (form(read[i]), form(text)))[0] != pair[1]
             ]
-    name = "reader-ko" if lines else reader.model.name
+    name = READER if lines else reader.model.name
     to_rich(pd.DataFrame(rows), f"{name} ({checkpoint.name})", console)
     if errors:
         write_text(errors, misread_page(f"{name} ({checkpoint})", misread, total))
@@ -217,7 +216,12 @@ def _odd(reader: Any, texts: list[str], lines: bool) -> dict[str, int]:
 
 
 def is_line_reader(checkpoint: Path) -> bool:
-    """Whether a checkpoint is a line reader's, which has signs where the 24 have a charset."""
+    """Whether a checkpoint is a line reader's, which has signs where the 24 have a charset.
+
+    Of ONNX files only line readers can be read.
+    """
+    if checkpoint.suffix == ".onnx" or str(checkpoint) == READER:
+        return True
     note = Path(f"{str(checkpoint).removesuffix('.safetensors')}.json")
     return note.is_file() and "signs" in read_json(note)
 

@@ -1,6 +1,5 @@
 """Fine-tuning the line reader on a user's own labelled lines, or training it on them alone."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,14 +11,15 @@ from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.own import is_finished, run_own
 from ocrkit.files import check_writable
+from ocrkit.models.transfer import digest
 from ocrkit.reader import load_reader
 from ocrkit.reader.lines import save_reader
 from ocrkit.reader.network import LineNetwork
 from ocrkit.reader.task import READER_RECIPE, LabelledLines, LineBatches, LineTask
+from ocrkit.resources import READER
 from ocrkit.training import Loop, Progress, Recipe
 from ocrkit.training.precision import find_device
 
-READER = "reader-ko"
 LINES_RECIPE = replace(
     READER_RECIPE,
     **{"name": "lines", "steps": 3000, "batch_size": 16, "one_cycle": True},
@@ -77,7 +77,7 @@ def train_lines(
         "model": READER,
         "train": [images.fingerprint() for images in train],
         "valid": valid.fingerprint() if valid else None,
-        "from": _digest(network) if start else None,
+        "from": digest(network) if start else None,
         "recipe": asdict(recipe),
         "seed": seed,
     }
@@ -116,10 +116,3 @@ def train_lines(
         best=lambda row: -row["valid_cer_spaces"],
     )
     return checkpoint
-
-
-def _digest(network: LineNetwork) -> str:
-    digest = hashlib.sha256()
-    for value in network.state_dict().values():
-        digest.update(value.numpy().tobytes())
-    return digest.hexdigest()[:16]

@@ -61,10 +61,7 @@ class Start:
     @property
     def digest(self) -> str:
         """16 hex digits that change with any weight or character."""
-        digest = hashlib.sha256(self.charset.encode("utf-8"))
-        for value in self.model.state_dict().values():
-            digest.update(value.numpy().tobytes())
-        return digest.hexdigest()[:16]
+        return digest(self.model, self.charset)
 
     def check(self, name: str, width: float, height: int = 32) -> None:
         """See that a model has these layers.
@@ -104,6 +101,14 @@ def load_start(path: Path, charset: str | None = None) -> Start:
     """What `load_model` reads, as a start; errors as there."""
     model, described = load_model(path, charset, "--from-charset")
     return Start(path, model, described["charset"], described.get("info", {}).get("pad", False))
+
+
+def digest(model: torch.nn.Module, charset: str = "") -> str:
+    """16 hex digits that change with any weight or character."""
+    found = hashlib.sha256(charset.encode("utf-8"))
+    for value in model.state_dict().values():
+        found.update(value.numpy().tobytes())
+    return found.hexdigest()[:16]
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from ocrkit.files import atomic_file, read_file, read_json, to_json
 from ocrkit.models.checkpoints import check_finite
 from ocrkit.reader.charset import BLANK, SIGNS, decode
 from ocrkit.reader.network import HEIGHT, STRIDE, LineNetwork, best_classes
-from ocrkit.resources import resource
+from ocrkit.resources import READER, resource
 from ocrkit.schemas import Shape
 
 # A batch holds about this many pixels of width, in lines that differ by less than a bucket: the
@@ -123,18 +123,23 @@ class Reader:
         return ids.cpu().numpy(), sure.cpu().numpy()
 
 
-def own_weights() -> Path:
-    """Where the kit's own reader lies."""
-    return resource("results", "reader") / "reader-ko"
+def weights_of(name: str | Path | None) -> Path:
+    """The path of a reader's files without their endings.
+
+    name: None, or "reader-ko" where no such files lie, for the kit's own.
+    """
+    if name is None or (str(name) == READER and not Path(f"{name}.json").is_file()):
+        return resource("results", "reader") / READER
+    return Path(name)
 
 
 def load_reader(path: str | Path | None = None) -> Reader:
-    """The reader of a checkpoint that `save_reader` wrote; None is the kit's own.
+    """The reader of a checkpoint that `save_reader` wrote; None is the kit's own (`weights_of`).
 
     Raises:
         OcrkitError: files are missing, damaged, or of another charset.
     """
-    stem = own_weights() if path is None else Path(path)
+    stem = weights_of(path)
     weights_file = stem.with_suffix(".safetensors")
     note = read_json(stem.with_suffix(".json"), ReaderNote)
     if note["signs"] != SIGNS:

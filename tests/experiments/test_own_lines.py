@@ -12,11 +12,12 @@ from PIL import Image
 
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.experiments import own_lines
-from ocrkit.experiments.own_lines import READER, TUNING_RECIPE, train_lines
+from ocrkit.experiments.own_lines import TUNING_RECIPE, train_lines
 from ocrkit.reader import load_reader
 from ocrkit.reader.lines import save_reader
 from ocrkit.reader.network import LineNetwork
 from ocrkit.reader.task import LabelledLines, LineBatches
+from ocrkit.resources import READER
 from ocrkit.training import Loop
 
 TEXTS = ("가나 다", "3,500원", "라 12", "나 ① b", "다가나 라", "가", "나다 4", "라라", "12 가나")

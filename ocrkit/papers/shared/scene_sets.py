@@ -11,7 +11,6 @@ import numpy as np
 
 from ocrkit.errors import OcrkitError
 from ocrkit.synth.fonts import Font, find_fonts
-from ocrkit.synth.render import draw_text_boxes
 from ocrkit.synth.scenes import SCENES, SceneSettings, SceneWord, scenes, word_image
 from ocrkit.synth.words import common_syllables, read_words, split_words, words_over
 
@@ -136,27 +135,6 @@ def word_set(
         quads.append(characters)
     images.flags.writeable = False
     return WordSet(images, tuple(said), tuple(quads))
-
-
-def word_pair(
-    rng: np.random.Generator, gap: int | None, em: float = 22.0
-) -> tuple[np.ndarray, int]:
-    """A page, uint8 (128, 128), with two test words of two syllables side by side, and their gap.
-
-    Args:
-        gap: columns of paper between the ink of the two; None: what a space leaves.
-        em: size of the letters, pixels.
-    """
-    listed, fonts = vocabulary().words["test"], vocabulary().fonts
-    one, other = (listed[i][:2] for i in rng.integers(len(listed), size=2))
-    mask, boxes = draw_text_boxes(f"{one} {other}", fonts[rng.integers(len(fonts))], em)
-    end, start = int(boxes[: len(one), 2].max()), int(boxes[len(one) + 1 :, 0].min())
-    if gap is not None:
-        between = np.zeros((len(mask), gap), np.uint8)
-        mask = np.hstack([mask[:, :end], between, mask[:, start:]])
-    page = np.full((128, 128), 235, np.uint8)
-    page[50 : 50 + mask.shape[0], 8 : 8 + mask.shape[1]] -= mask // 4 * 3
-    return page, start - end if gap is None else gap
 
 
 def _texts(part: str, count: int) -> tuple[str, ...]:

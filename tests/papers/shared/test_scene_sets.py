@@ -5,7 +5,7 @@ import pytest
 
 from ocrkit.experiments.datasets import plan
 from ocrkit.experiments.presets import PRESETS
-from ocrkit.papers.shared.scene_sets import PARTS, scene_set, vocabulary, word_pair, word_set
+from ocrkit.papers.shared.scene_sets import PARTS, scene_set, vocabulary, word_set
 from ocrkit.synth.scenes import SCENES
 
 
@@ -65,14 +65,3 @@ def test_an_unknown_part_is_refused(refused):
         scene_set("exam", 3)
     with refused("no set of 0 images"):
         word_set("test", 0)
-
-
-@pytest.mark.parametrize("gap", [0, 5, 16, None])
-def test_two_words_stand_as_far_apart_as_asked(gap):
-    for seed in range(8):
-        page, between = word_pair(np.random.default_rng(seed), gap)
-        assert page.shape == (128, 128)
-        inked = np.flatnonzero((page < 235).any(axis=0))
-        holes = np.diff(inked) - 1  # columns of paper between columns of ink
-        assert between in holes or between == 0
-        assert between == gap or (gap is None and between > holes[holes != between].max(initial=0))
