@@ -7,21 +7,27 @@ READY := .venv/ready
 BENCH ?= runs/bench.json
 DEVICE ?= cpu
 TRDG := .venv-trdg/ready
+# Handwriting faces of npm's packages; Nanum's Pen and Brush are in fonts-nanum-extra.
+FACES := gaegu@0.4.1 gamja-flower@0.4.1 poor-story@0.2.3 single-day@0.4.1 east-sea-dokdo@0.2.0
+USER_FONTS ?= $(if $(filter Darwin,$(shell uname)),$(HOME)/Library/Fonts,$(or $(XDG_DATA_HOME),$(HOME)/.local/share)/fonts)
 
-.PHONY: help env reproduce test lint coverage lab notebooks bench speed performance fonts promote clean
+.PHONY: help env reproduce test lint coverage lab notebooks korean site bench speed performance fonts handwriting promote clean
 
 help:
-	@echo "make reproduce           generate, train the 24 mini models, print the tables (about an hour)"
+	@echo "make reproduce           generate, train the 24 mini models, print the tables (some 40 minutes)"
 	@echo "make reproduce PRESET=smoke   the same road in minutes: proves it runs, claims nothing"
 	@echo "make test                every test"
 	@echo "make lint                style, formatting and types"
 	@echo "make coverage            every test, and which lines none of them runs"
 	@echo "make lab                 JupyterLab on the notebooks"
 	@echo "make notebooks           run every notebook again and save it with its outputs"
+	@echo "make korean              build the Korean pages from their text"
+	@echo "make site                both editions as web pages: build/site/html/index.html"
 	@echo "make bench               how fast it is beside today's tools (minutes; on an idle machine)"
 	@echo "make speed               the line reader beside Tesseract: errors, time, size (minutes)"
 	@echo "make performance         all 24 models beside plain fp32 and the machine's ceilings (twenty minutes)"
-	@echo "make fonts               more Korean fonts from the system's packages (Debian, Ubuntu)"
+	@echo "make fonts               more Korean fonts from the system's packages (Debian, Ubuntu), and:"
+	@echo "make handwriting         handwriting faces from npm's packages, into the user's fonts"
 	@echo "make promote             for keepers: make runs/PRESET the committed reference run"
 
 env: $(READY)
@@ -53,7 +59,13 @@ lab: env
 	$(BIN)/jupyter lab --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 notebooks: env
-	$(BIN)/ocrkit notebooks
+	$(BIN)/python notebooks/run.py
+
+korean: env
+	$(BIN)/python notebooks/korean.py build
+
+site: env
+	$(BIN)/python docs/site/build.py
 
 bench: env $(TRDG)
 	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
@@ -75,9 +87,21 @@ $(TRDG): tests/benchmarks/trdg.txt
 fonts:
 	$(if $(filter 0,$(shell id -u)),,sudo) apt-get install --yes fonts-nanum fonts-nanum-extra \
 	  fonts-unfonts-core fonts-unfonts-extra fonts-baekmuk fonts-alee fonts-woowa-bm fonts-noto-cjk
+	$(MAKE) handwriting
+
+# Their licence, the SIL Open Font License 1.1, stands in each file. Nothing of them is committed.
+handwriting:
+	@command -v npm > /dev/null || { echo "npm is missing, which brings the handwriting faces:" \
+	  "install it (Debian: apt install npm), then make handwriting"; exit 1; }
+	mkdir -p "$(USER_FONTS)/ocrkit"
+	into="$$(mktemp -d)" && cd "$$into" \
+	  && npm pack --silent $(addprefix @expo-google-fonts/,$(FACES)) \
+	  && for packed in *.tgz; do tar -xzf "$$packed" || exit 1; done \
+	  && find package -name '*_400Regular.ttf' -exec cp {} "$(USER_FONTS)/ocrkit" ';' \
+	  && rm -r "$$into"
 
 promote: env
-	$(BIN)/ocrkit promote --preset $(PRESET)
+	$(BIN)/python data/results/promote.py $(PRESET)
 
 clean:
 	rm -rf .venv .venv-trdg data/generated

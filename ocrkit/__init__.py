@@ -51,39 +51,11 @@ _NAMES = {
 }
 _MODULES = {name: f"ocrkit.{module}" for module, names in _NAMES.items() for name in names}
 
-__all__ = [
-    "MODEL_NAMES",
-    "RECIPES",
-    "Batches",
-    "Font",
-    "Generation",
-    "ImageSet",
-    "Item",
-    "OcrkitError",
-    "Page",
-    "Pixels",
-    "Reader",
-    "Reading",
-    "Recipe",
-    "Recognizer",
-    "Sample",
-    "Scores",
-    "Trainer",
-    "charset",
-    "draw_pixels",
-    "find_fonts",
-    "label_of",
-    "load_checkpoint",
-    "load_pixels",
-    "load_reference",
-    "make_converter",
-    "read",
-    "read_words",
-    "samples",
-    "save_checkpoint",
-    "score",
-    "write_set",
-]
+__all__ = ["MODEL_NAMES", "RECIPES", "Batches", "Font", "Generation", "ImageSet", "Item"]
+__all__ += ["OcrkitError", "Page", "Pixels", "Reader", "Reading", "Recipe", "Recognizer", "Sample"]
+__all__ += ["Scores", "Trainer", "charset", "draw_pixels", "find_fonts", "label_of"]
+__all__ += ["load_checkpoint", "load_pixels", "load_reference", "make_converter", "read"]
+__all__ += ["read_words", "samples", "save_checkpoint", "score", "write_set"]
 
 
 def __getattr__(name: str) -> Any:

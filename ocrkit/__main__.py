@@ -1,6 +1,28 @@
 """`python -m ocrkit` is `ocrkit`."""
 
-from ocrkit.cli import main
+import signal
+import sys
+
+from ocrkit.errors import by_ctrl_c
+
+
+def main() -> None:
+    """The command line; Ctrl-C while it is imported is one line too, and at the end nothing."""
+    try:
+        try:
+            from ocrkit.cli import main as typed
+
+            typed()
+        finally:
+            # Python takes half a second to clear up. By then all is done and said: Ctrl-C would add
+            # a traceback, or end the process with code 130 and without a line.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except (KeyboardInterrupt, Exception) as error:
+        if not by_ctrl_c(error):
+            raise
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

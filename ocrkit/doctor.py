@@ -23,8 +23,8 @@ def _fonts(source: str) -> Finding:
         kept, left_out = usable_fonts(find_fonts(source), charset("972"))
     except OcrkitError as error:
         return f"fonts ({source})", source == "system", str(error)
-    said = f"{len(kept)} faces draw all 972 syllables"
-    return f"fonts ({source})", True, said + (f", {len(left_out)} lack some" if left_out else "")
+    text = f"{len(kept)} faces draw all 972 syllables"
+    return f"fonts ({source})", True, text + (f", {len(left_out)} lack some" if left_out else "")
 
 
 def _apex() -> Finding:

@@ -23,8 +23,7 @@ from ocrkit.schemas import Shape
 def disk_errors(path: Path) -> Iterator[None]:
     """Turn the system's disk errors into one line that names the path.
 
-    Raises:
-        OcrkitError: no room, no right to write, or another error of the file system.
+    Raises OcrkitError: no room, no right to write, or another error of the file system.
     """
     try:
         yield
@@ -35,8 +34,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 def check_writable(folder: str | Path) -> None:
     """Find out before hours of work whether their result can be written.
 
-    Raises:
-        OcrkitError: the folder cannot be made, or nothing can be written in it.
+    Raises OcrkitError: the folder cannot be made, or nothing can be written in it.
     """
     with disk_errors(Path(folder)):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -69,9 +67,7 @@ def sweep_up(path: Path, ours: re.Pattern[str] | None = None) -> None:
 
     Between the two moves of `atomic_folder` the old folder stands under a hidden name for an
     instant; a process killed just then has left nothing at `path`.
-
-    Args:
-        ours: for a folder, as in `atomic_folder`.
+    ours: for a folder, as in `atomic_folder`.
     """
     path = Path(os.path.realpath(path))
     for left in path.parent.glob(f"{glob.escape(_shared_prefix(path))}*"):
@@ -108,15 +104,14 @@ def _remove_known(folder: Path, ours: re.Pattern[str] | None) -> None:
 def check_replaceable(path: str | Path, ours: re.Pattern[str]) -> None:
     """See that nobody's work is lost when the folder `path`, if there is one, is replaced.
 
-    Args:
-        ours: the whole names of the files that may be deleted.
-
-    Raises:
-        OcrkitError: `path` is no folder, or holds anything else: another file, a folder, a link.
+    ours: the whole names of the files that may be deleted.
+    Raises OcrkitError: `path` is no folder, or holds anything else: another file, a folder, a link.
     """
     path = Path(path)
     with disk_errors(path):
         if not path.exists():
+            if path.is_symlink() and Path(os.path.realpath(path)).is_symlink():
+                raise OcrkitError(f"{path} is a link that leads round to itself: give a new folder")
             return
         if not path.is_dir():
             raise OcrkitError(f"{path} is a file: give a new folder")
@@ -133,11 +128,13 @@ def check_replaceable(path: str | Path, ours: re.Pattern[str]) -> None:
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`, moved there when the block ends well, else removed.
 
-    Raises:
-        OcrkitError: the disk is full or the folder cannot be written.
+    Raises OcrkitError: the disk is full, the folder cannot be written, `path` is no ordinary file.
     """
     with disk_errors(Path(path)):
-        path = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
+        given, path = path, Path(os.path.realpath(path))  # a link stays, its target is replaced
+        if path.exists() and not path.is_file():  # else a device would become a file
+            what = "a folder" if path.is_dir() else "a device or a pipe"
+            raise OcrkitError(f"{given} is {what}: give the name of a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep_up(path)
         # The same folder, for a rename is atomic only within one file system.
@@ -158,13 +155,8 @@ def atomic_folder(path: str | Path, ours: re.Pattern[str]) -> Iterator[Path]:
 
     A folder that stood there before is kept until the new one is whole. A link stays, and the
     folder that it points to is replaced.
-
-    Args:
-        ours: the whole names of the files that a folder there may hold. Nothing else is ever
-            deleted.
-
-    Raises:
-        OcrkitError: the disk is full, the folder cannot be written, or it holds something else.
+    ours: the whole names of the files that a folder there may hold. Nothing else is ever deleted.
+    Raises OcrkitError: the disk is full, the folder cannot be written, or it holds something else.
     """
     check_replaceable(path, ours)
     given = Path(path)
@@ -215,12 +207,9 @@ def write_json(path: str | Path, value: object) -> None:
 def read_file(path: str | Path, most: int = 2**30) -> bytes:
     """The bytes of an ordinary file.
 
-    Args:
-        most: refuse larger files, which cannot be what was meant.
-
-    Raises:
-        OcrkitError: it is missing, cannot be read, is too large, or is no ordinary file: a folder,
-            or a device or a pipe, which may never end.
+    most: refuse larger files, which cannot be what was meant.
+    Raises OcrkitError: it is missing, cannot be read, is too large, or is no ordinary file: a
+    folder, or a device or a pipe, which may never end.
     """
     try:
         status = Path(path).stat()
@@ -239,19 +228,16 @@ def read_file(path: str | Path, most: int = 2**30) -> bytes:
 def read_json(path: str | Path, shape: type[Shape] = Shape) -> dict[str, Any]:
     """Read a JSON object.
 
-    Args:
-        shape: one of `ocrkit.schemas`: what the object must hold.
-
-    Raises:
-        OcrkitError: the file is missing, is not JSON, or is of another shape; names the field.
+    shape: one of `ocrkit.schemas`: what the object must hold.
+    Raises OcrkitError: the file is missing, is not JSON, or is of another shape; names the field.
     """
     text = read_file(path)
     try:
         value = json.loads(text)
     # Also a number of 5,000 digits (ValueError) and brackets within brackets without end.
     except (ValueError, RecursionError) as error:
-        said = " ".join(str(error).split())
-        raise OcrkitError(f"{path} is broken ({said}): make it again") from None
+        message = " ".join(str(error).split())
+        raise OcrkitError(f"{path} is broken ({message}): make it again") from None
     return check_shape(value, shape, path)
 
 
@@ -260,17 +246,16 @@ def check_shape(
 ) -> dict[str, Any]:
     """A value read from a file, as it is, if it has the shape.
 
-    Args:
-        strict: a text that says a number is no number; not so in tables, where all is text.
-
-    Raises:
-        OcrkitError: it has not; names the file and the field.
+    strict: a text that says a number is no number; not so in tables, where all is text.
+    Raises OcrkitError: it has not; names the file and the field.
     """
     try:
         shape.model_validate(value, strict=strict)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "the whole file"
-        said = first["msg"].removeprefix("Input ").split(" or instance of")[0]
-        raise OcrkitError(f"{path} is of another shape: {field}: {said}; make it again") from None
+        problem = first["msg"].removeprefix("Input ").split(" or instance of")[0]
+        raise OcrkitError(
+            f"{path} is of another shape: {field}: {problem}; make it again"
+        ) from None
     return value

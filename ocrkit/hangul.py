@@ -33,8 +33,7 @@ def is_syllable(character: str) -> bool:
 def decompose(syllable: str) -> tuple[str, str, str]:
     """The lead, vowel and tail of one syllable; the tail is "" where there is none.
 
-    Raises:
-        OcrkitError: not one composed Hangul syllable.
+    Raises OcrkitError: not one composed Hangul syllable.
     """
     if not is_syllable(syllable):
         raise OcrkitError(f"{syllable!r} is not one Hangul syllable: pass a character 가 to 힣")
@@ -46,8 +45,7 @@ def decompose(syllable: str) -> tuple[str, str, str]:
 def compose(lead: str, vowel: str, tail: str = "") -> str:
     """One syllable from its letters: the inverse of `decompose`.
 
-    Raises:
-        OcrkitError: a letter that cannot stand in that place.
+    Raises OcrkitError: a letter that cannot stand in that place.
     """
     if not lead or not vowel or lead not in LEADS or vowel not in VOWELS or tail not in TAILS:
         raise OcrkitError(f"no syllable has the letters {lead!r}, {vowel!r}, {tail!r}")
@@ -72,11 +70,8 @@ def _ks_x_1001() -> str:
 def charset(name: str) -> str:
     """A named charset, in code-point order.
 
-    Args:
-        name: "972" (what the paper's models were trained on) or "ksx1001" (2,350 syllables).
-
-    Raises:
-        OcrkitError: an unknown name.
+    name: "972" (what the paper's models were trained on) or "ksx1001" (2,350 syllables).
+    Raises OcrkitError: an unknown name.
     """
     if name == "972":
         return resource("published", "charset_972.txt").read_text(encoding="utf-8").strip()

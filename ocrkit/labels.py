@@ -42,8 +42,7 @@ def invisible(character: str) -> bool:
 def charset_of(texts: Iterable[str]) -> str:
     """Every character that the labels of these texts hold, each once, in code-point order.
 
-    Raises:
-        OcrkitError: there is none.
+    Raises OcrkitError: there is none.
     """
     charset = "".join(sorted({c for text in texts for c in label_of(text)}))
     if not charset:
@@ -67,9 +66,7 @@ def fits(label: str, frames: int) -> bool:
 
 def unfit_share(labels: Sequence[str], frames: int) -> float:
     """The share (0 to 1) of labels that CTC cannot say in so many frames."""
-    if not labels:
-        return 0.0
-    return sum(not fits(label, frames) for label in labels) / len(labels)
+    return sum(not fits(label, frames) for label in labels) / max(len(labels), 1)
 
 
 class _Labels:
@@ -111,34 +108,29 @@ class CTCLabels(_Labels):
     def encode(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Ids and lengths of a batch.
 
-        Returns:
-            ids: (B, longest) int64, padded with blanks; lengths: (B,) int64.
-
-        Raises:
-            OcrkitError: a character outside the charset.
+        Returns ids: (B, longest) int64, padded with blanks; lengths: (B,) int64.
+        Raises OcrkitError: a character outside the charset.
         """
-        rows = [self._ids(text) for text in texts]
+        rows = [torch.tensor(self._ids(text), dtype=torch.int64) for text in texts]
         lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
         ids = torch.zeros(len(rows), max([1, *map(len, rows)]), dtype=torch.int64)
         for row, out in zip(rows, ids, strict=True):
-            out[: len(row)] = torch.tensor(row, dtype=torch.int64)
+            out[: len(row)] = row
         return ids, lengths
 
     def decode(self, ids: torch.Tensor) -> list[str]:
         """Best-path text of (B, T) frame ids: repeats collapse, then blanks go."""
-        texts = []
-        for row in ids.tolist():
-            kept = [b for a, b in zip([0, *row], row, strict=False) if a != b]
-            texts.append(self._text(kept))
-        return texts
+        rows = ids.tolist()
+        return [
+            self._text(b for a, b in zip([0, *row], row, strict=False) if a != b) for row in rows
+        ]
 
 
 class AttentionLabels(_Labels):
     """Labels for attention: `[GO]` = 0, `[s]` = 1, characters from 2.
 
-    Args:
-        charset: the characters.
-        max_length: the longest label, in characters; a model then takes max_length + 1 steps.
+    charset: the characters.
+    max_length: the longest label, in characters; a model then takes max_length + 1 steps.
     """
 
     GO, EOS = 0, 1
@@ -153,13 +145,10 @@ class AttentionLabels(_Labels):
     def encode(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Ids and lengths of a batch.
 
-        Returns:
-            ids: (B, max_length + 2) int64: `[GO]`, characters, `[s]`, padded with `[GO]`;
-            lengths: (B,) int64, the characters and `[s]`.
-
-        Raises:
-            OcrkitError: a label over max_length (the reference crashes here, with an index
-                error that names neither), or a character outside the charset.
+        Returns ids: (B, max_length + 2) int64: `[GO]`, characters, `[s]`, padded with `[GO]`;
+        lengths: (B,) int64, the characters and `[s]`.
+        Raises OcrkitError: a label over max_length (the reference crashes here, with an index error
+        that names neither), or a character outside the charset.
         """
         ids = torch.full((len(texts), self.max_length + 2), self.GO, dtype=torch.int64)
         lengths = torch.zeros(len(texts), dtype=torch.int64)

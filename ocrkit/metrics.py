@@ -16,34 +16,26 @@ from ocrkit.labels import label_of
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of one set of readings.
+    """The scores of one set of readings."""
 
-    Attributes:
-        accuracy: percent of labels read without any mistake ("sentence accuracy").
-        low, high: 95 % interval of the accuracy, percent (`accuracy_interval`).
-        cer: character error rate over the corpus: all edits / all reference characters.
-        norm_ed_icdar: mean of 1 - edits / length of the longer; 1 is perfect (higher is better).
-        norm_ed_fork_sum: the Korean fork's figure: the sum of edits / reference length, never
-            divided by the number of images (lower is better; grows with the test set).
-        jamo_error: as `cer`, over Hangul letters: half-right syllables count as half right.
-        images: how many labels were compared.
-    """
-
-    accuracy: float
-    low: float
+    accuracy: float  # percent of labels read without any mistake ("sentence accuracy")
+    low: float  # 95 % interval of the accuracy, percent (`accuracy_interval`)
     high: float
-    cer: float
+    cer: float  # character error rate over the corpus: all edits / all reference characters
+    # mean of 1 - edits / length of the longer; 1 is perfect (higher is better)
     norm_ed_icdar: float
+    # the Korean fork's figure: the sum of edits / reference length, never divided by the number of
+    # images (lower is better; grows with the test set)
     norm_ed_fork_sum: float
-    jamo_error: float
-    images: int
+    jamo_error: float  # as `cer`, over Hangul letters: half-right syllables count as half right
+    images: int  # how many labels were compared
 
     def as_dict(self) -> dict[str, float]:
         return asdict(self)
 
 
-def _rate(predictions: Sequence[str], references: Sequence[str]) -> float:
-    """All edits over all reference characters."""
+def error_rate(predictions: Sequence[str], references: Sequence[str]) -> float:
+    """All edits over all reference characters, 0 and up; texts are taken as they are."""
     edits = sum(map(Levenshtein.distance, predictions, references))
     return edits / sum(map(len, references))
 
@@ -58,9 +50,7 @@ def accuracy_interval(right: int, images: int, confidence: float = 0.95) -> tupl
 
     It has a width even where all or none are right, as a bootstrap of so few images has not: 3 of 3
     may come from any accuracy above 44 %.
-
-    Raises:
-        OcrkitError: no images, or more right ones than images.
+    Raises OcrkitError: no images, or more right ones than images.
     """
     if not 0 <= right <= images or not images:
         raise OcrkitError(f"no interval for {right} right ones of {images} images")
@@ -74,11 +64,8 @@ def accuracy_interval(right: int, images: int, confidence: float = 0.95) -> tupl
 def score(predictions: Sequence[str], references: Sequence[str]) -> Scores:
     """Score readings against what was written.
 
-    Args:
-        predictions, references: texts of the same number; spaces are ignored in both.
-
-    Raises:
-        OcrkitError: different numbers, none at all, or an empty reference.
+    predictions, references: texts of the same number; spaces are ignored in both.
+    Raises OcrkitError: different numbers, none at all, or an empty reference.
     """
     if len(predictions) != len(references) or not references:
         raise OcrkitError(
@@ -93,11 +80,11 @@ def score(predictions: Sequence[str], references: Sequence[str]) -> Scores:
         accuracy=100 * sum(correct) / len(correct),
         low=low,
         high=high,
-        cer=_rate(read, true),
+        cer=error_rate(read, true),
         norm_ed_icdar=sum(map(norm_ed_icdar, read, true)) / len(true),
         norm_ed_fork_sum=float(
             sum(Levenshtein.distance(p, r) / len(r) for p, r in zip(read, true, strict=True))
         ),
-        jamo_error=_rate([to_jamo(p) for p in read], [to_jamo(r) for r in true]),
+        jamo_error=error_rate([to_jamo(p) for p in read], [to_jamo(r) for r in true]),
         images=len(true),
     )

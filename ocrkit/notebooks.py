@@ -1,27 +1,24 @@
-"""What every notebook needs: its opening lines, its look, and the command that runs them all."""
+"""What every notebook needs: its opening lines, its look, and how it is run."""
 
-import base64
-import io
-import math
+import contextlib
 import os
 import platform
-import re
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pandas as pd
 import torch
-from pandas.io.formats.style import Styler
-from PIL import Image
 
 import ocrkit
 from ocrkit.errors import OcrkitError
-from ocrkit.files import read_json
-from ocrkit.results.show import to_html
+from ocrkit.results.show import to_html as show
 from ocrkit.training.precision import cpu_features, resolve_precision
 
+__all__ = ["begin", "end", "execute", "show"]
+
 _started = time.perf_counter()
+_ALONE = 'README.md says how to get one ("A notebook opened alone")'
 
 
 def begin(minutes: float, smoke: bool = False) -> Path:
@@ -32,14 +29,12 @@ def begin(minutes: float, smoke: bool = False) -> Path:
         smoke: the tests' quick mode.
 
     Returns:
-        the project's folder, made the working folder, so that `data/` and `runs/` are found.
+        the project's folder, made the working folder, so that `data/` and `runs/` are found;
+        without a clone the working folder as it was, and a line that says what to do.
     """
     global _started
     _started = time.perf_counter()
-    root = Path.cwd()
-    while not (root / "pyproject.toml").exists() and root != root.parent:
-        root = root.parent
-    if (root / "pyproject.toml").exists():
+    if root := _find_clone():
         os.chdir(root)
     _set_look()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -53,17 +48,22 @@ def begin(minutes: float, smoke: bool = False) -> Path:
         f"precision {resolve_precision('auto', device)}"
     )
     print(f"this notebook takes about {minutes:g} min" + (" (smoke mode)" if smoke else ""))
+    if not root:
+        print(f"no clone of ocrkit here: data/ is looked for in {Path.cwd()}; {_ALONE}")
     return Path.cwd()
+
+
+def _find_clone() -> Path | None:
+    """The clone that the working folder lies in, else the one that ocrkit was imported from."""
+    above = [Path.cwd(), *Path.cwd().parents, Path(ocrkit.__file__).resolve().parents[1]]
+    return next(
+        (f for f in above if (f / "pyproject.toml").exists() and (f / "notebooks").exists()), None
+    )
 
 
 def end() -> None:
     """Close a notebook: say how long it took."""
     print(f"took {(time.perf_counter() - _started) / 60:.1f} min")
-
-
-def show(frame: pd.DataFrame) -> Styler:
-    """A table as the report writes it, its words to the left and its numbers to the right."""
-    return to_html(frame)
 
 
 def _set_look() -> None:
@@ -87,133 +87,60 @@ def _set_look() -> None:
     )
 
 
-def find_notebooks(folder: str | Path = "notebooks") -> list[Path]:
-    """The numbered notebooks in order, then their solutions.
-
-    Raises:
-        OcrkitError: there are none.
-    """
-    numbered = re.compile(r"\d\d_.*\.ipynb$")
-    folder = Path(folder)
-    found = sorted(p for p in folder.glob("*.ipynb") if numbered.match(p.name))
-    found += sorted(p for p in (folder / "solutions").glob("*.ipynb") if numbered.match(p.name))
-    if not found:
-        raise OcrkitError(f"no notebooks in {folder}: run this in the project's folder")
-    return found
-
-
-def _read(notebook: Path) -> dict:
-    """A notebook's JSON.
-
-    Raises:
-        OcrkitError: the file is missing, no JSON, or no notebook.
-    """
-    import nbformat
-
-    book = read_json(notebook)
-    try:
-        nbformat.validate(book)
-    except Exception as error:  # what is no notebook at all fails in many ways
-        why = (str(error).splitlines() or [""])[0]
-        raise OcrkitError(f"{notebook} is broken ({why}): it is no notebook") from None
-    return book
-
-
-def contents(folder: str | Path = "notebooks") -> pd.DataFrame:
-    """The numbered notebooks without their solutions: columns notebook, title, minutes.
-
-    The title is the first heading, the minutes those that its `begin` states.
-
-    Raises:
-        OcrkitError: there are none, or one is broken.
-    """
-    rows = []
-    for path in find_notebooks(folder):
-        if path.parent.name == "solutions":
-            continue
-        cells = ["".join(cell["source"]) for cell in _read(path)["cells"]]
-        title = next((c.splitlines()[0] for c in cells if c.startswith("# ")), path.stem)
-        minutes = re.search(r"begin\((?:minutes=)?([\d.]+)", "\n".join(cells))
-        rows.append(
-            (
-                path.name,
-                re.sub(r"^# (\d\d\W+)?", "", title),
-                float(minutes[1]) if minutes else math.nan,
-            )
-        )
-    return pd.DataFrame(rows, columns=["notebook", "title", "minutes"])
-
-
 def execute(
     notebook: Path,
     out: Path,
-    smoke: bool = False,
     parameters: Mapping[str, object] | None = None,
     cwd: Path | None = None,
 ) -> float:
     """Run one notebook top to bottom and save it with its outputs; return the seconds it took.
 
     Args:
-        smoke: the notebook's quick mode.
         parameters: values for names that its cell tagged "parameters" sets.
         cwd: the folder it starts in; its own by default.
 
     Raises:
-        OcrkitError: a cell failed, or the notebook is broken.
+        OcrkitError: a cell failed.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    _read(notebook)
     start = time.perf_counter()
     try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(out),
-            parameters=dict(parameters or {}) | ({"SMOKE": True} if smoke else {}),
-            cwd=str(cwd or notebook.resolve().parent),
-            kernel_name="python3",
-            # What the kernel logs of its own sockets and interrupts is nothing to a reader: errors
-            # in a cell, and a kernel that died, are raised here.
-            extra_arguments=["--IPKernelApp.log_level=50"],
-            progress_bar=False,
-            log_output=False,
-        )
+        with _no_settings():
+            papermill.execute_notebook(
+                str(notebook),
+                str(out),
+                parameters=dict(parameters or {}),
+                cwd=str(cwd or notebook.resolve().parent),
+                kernel_name="python3",
+                # What the kernel logs of its own sockets and interrupts is nothing to a reader:
+                # errors in a cell, and a kernel that died, are raised here.
+                extra_arguments=["--IPKernelApp.log_level=50"],
+                # Else the whole notebook is written before and after each of its cells.
+                request_save_on_cell_execute=False,
+                progress_bar=False,
+                log_output=False,
+            )
     except PapermillExecutionError as error:
         raise OcrkitError(f"{notebook.name}: {error.ename} in a cell: {error.evalue}") from error
     return time.perf_counter() - start
 
 
-def tidy(notebook: Path) -> None:
-    """Make a saved notebook small, and the same whoever ran it.
+@contextlib.contextmanager
+def _no_settings() -> Iterator[None]:
+    """Kernels started in the block know no one's settings of IPython.
 
-    Out go papermill's metadata (paths, times), widget state and absolute paths in outputs. Images
-    keep the 128 colours that cover theirs best: half the size, and no eye can tell.
+    Start-up files of a person's have no place in what is saved, and a home that cannot be written
+    is complained of.
     """
-    import nbformat
-
-    book = nbformat.read(notebook, as_version=4)
-    book.metadata.pop("papermill", None)
-    book.metadata.pop("widgets", None)
-    here = str(Path.cwd()) + "/"
-    for cell in book.cells:
-        cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
-        for output in cell.get("outputs", []):
-            if "text" in output:
-                output["text"] = output["text"].replace(here, "")
-            if image := output.get("data", {}).get("image/png"):
-                output["data"]["image/png"] = _indexed(image)
-    nbformat.write(book, notebook)
-
-
-def _indexed(image: str, colours: int = 128) -> str:
-    """A PNG (base64) of so many colours, or as it was if it is indexed already or no larger."""
-    whole = Image.open(io.BytesIO(base64.b64decode(image)))
-    if whole.mode == "P":
-        return image
-    # The other methods drop a thin line of a rare colour. One round of k-means keeps greys grey.
-    method, dither = Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
-    smaller = io.BytesIO()
-    indexed = whole.convert("RGB").quantize(colours, method, kmeans=1, dither=dither)
-    indexed.save(smaller, "PNG", optimize=True)
-    return min(image, base64.b64encode(smaller.getvalue()).decode(), key=len)
+    before = os.environ.get("IPYTHONDIR")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        os.environ["IPYTHONDIR"] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["IPYTHONDIR"]
+            else:
+                os.environ["IPYTHONDIR"] = before

@@ -38,9 +38,7 @@ def save_recognizer(model: Recognizer, path: str | Path, charset: str) -> Path:
 
     B is free. An attention decoder always takes its max_length + 1 steps: ids after the first
     [s] = 1 mean nothing. The file's metadata hold `model` and `characters`, in the order of ids.
-
-    Raises:
-        OcrkitError: onnx is not installed, or the file cannot be written.
+    Raises OcrkitError: onnx is not installed, or the file cannot be written.
     """
     images = torch.zeros(2, 1, model.image_height, model.image_width)
     notes = {"model": model.name, "characters": charset}
@@ -53,12 +51,9 @@ def save_line_reader(reader: Reader, path: str | Path, int8: bool = False) -> Pa
     B and W (a multiple of 4) are free. Ink is 1, paper 0; `ocrkit.reader.lines.prepare` says how a
     crop becomes ink. CTC's greedy path: repeats are one character, id 0 is none, the others are
     those of the metadata's `characters`, from 1.
-
-    Args:
-        int8: a quarter of the size and less time, in whole numbers of 8 bits; see `_to_int8`.
-
-    Raises:
-        OcrkitError: onnx (for int8, onnxruntime) is not installed, or the file cannot be written.
+    int8: a quarter of the size and less time, in whole numbers of 8 bits; see `_to_int8`.
+    Raises OcrkitError: onnx (for int8, onnxruntime) is not installed, or the file cannot be
+    written.
     """
     ink = torch.zeros(2, 1, HEIGHT, 96)
     notes = {"model": _READER, "signs": SIGNS, "characters": decode(range(1, CLASSES))}
@@ -70,9 +65,8 @@ def save_line_reader(reader: Reader, path: str | Path, int8: bool = False) -> Pa
 class OnnxReader(Reader):
     """Reads lines with a file that `save_line_reader` wrote, by ONNX Runtime on one processor core.
 
-    Raises:
-        OcrkitError: onnxruntime is not installed, or the file is missing, damaged or of another
-            model.
+    Raises OcrkitError: onnxruntime is not installed, or the file is missing, damaged or of another
+    model.
     """
 
     def __init__(self, path: str | Path) -> None:

@@ -1,10 +1,13 @@
 """Worker processes: Ctrl-C and the death of their parent."""
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.resource_tracker
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 
 def start_worker() -> None:
@@ -17,6 +20,25 @@ def start_worker() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()
+
+
+@contextlib.contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started in the block never hear Ctrl-C, not even before `start_worker`.
+
+    A terminal sends Ctrl-C to all of them, and a worker that is still importing would print its
+    traceback. This process hears one that comes meanwhile when the block ends.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    # Python's own helper, started with the first process, would open our ears again.
+    multiprocessing.resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _exit_with(sentinel: int) -> None:

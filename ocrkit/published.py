@@ -7,16 +7,10 @@ and its public repository. Every frame of models carries a ``model`` column such
 
 import pandas as pd
 
+from ocrkit.models.recognizer import MODEL_NAMES
+from ocrkit.models.recognizer import STAGES as STAGE_OPTIONS
 from ocrkit.resources import resource
 
-# The four stages and their options in the paper's order. Written out here so that a report can be
-# drawn without loading torch; a test holds it equal to the models' own names.
-STAGE_OPTIONS: dict[str, tuple[str, ...]] = {
-    "transformation": ("None", "TPS"),
-    "feature": ("VGG", "RCNN", "ResNet"),
-    "sequence": ("None", "BiLSTM"),
-    "prediction": ("CTC", "Attn"),
-}
 STAGES = tuple(STAGE_OPTIONS)
 # Which of the 24 an earlier paper had proposed, as Baek et al. (2019) place it in the framework.
 KNOWN_MODELS = {
@@ -77,14 +71,11 @@ def training_curves() -> pd.DataFrame:
     seed, attempt, iteration, train_loss, elapsed_seconds, valid_loss, valid_accuracy_percent,
     valid_norm_ed_sum (edit distance / label length summed over the set, never divided: lower is
     better). Precision: as logged. A log may hold several processes: one that was started again,
-    or two that wrote at once. `attempt` tells them apart (0 is the first), so a line in a plot is
-    one (model, experiment, log, seed, attempt).
+    or two that wrote at once. `attempt` tells them apart (0 is the first; found from the
+    iterations, see tests/test_published.py), so a line in a plot is one (model, experiment, log,
+    seed, attempt).
     """
-    frame = _read("training_curves.csv")
-    logs = frame.groupby(["model", "experiment", "log", "seed"], sort=False)["iteration"]
-    attempt = logs.transform(lambda log: _attempts(log.tolist()))
-    frame.insert(list(frame.columns).index("iteration"), "attempt", attempt)
-    return frame
+    return _read("training_curves.csv")
 
 
 def claims() -> pd.DataFrame:
@@ -98,10 +89,7 @@ def claims() -> pd.DataFrame:
 
 def model_names() -> tuple[str, ...]:
     """The 24 model names, in the order of the stages' options."""
-    names = [""]
-    for options in STAGE_OPTIONS.values():
-        names = [f"{name}-{option}".lstrip("-") for name in names for option in options]
-    return tuple(names)
+    return MODEL_NAMES
 
 
 def _read(name: str) -> pd.DataFrame:
@@ -110,28 +98,3 @@ def _read(name: str) -> pd.DataFrame:
     first, *rest = STAGES
     frame.insert(0, "model", frame[first].str.cat(frame[rest], sep="-"))
     return frame
-
-
-def _attempts(iterations: list[int], memory: int = 4) -> list[int]:
-    """The process each line of a log belongs to, found from the iterations alone.
-
-    A line continues the process that is nearest below its iteration, among those heard of within
-    the last `memory` lines; of two equally near, the one that has been silent longer, for two
-    processes side by side take turns. A line that continues none starts a new process.
-    """
-    last: list[tuple[int, int]] = []  # for each process, its last iteration and its line
-    owners = []
-    for line, iteration in enumerate(iterations):
-        near = [
-            (iteration - reached, heard, process)
-            for process, (reached, heard) in enumerate(last)
-            if reached < iteration and line - heard <= memory
-        ]
-        if near:
-            owner = min(near)[2]
-            last[owner] = (iteration, line)
-        else:
-            owner = len(last)
-            last.append((iteration, line))
-        owners.append(owner)
-    return owners

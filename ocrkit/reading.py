@@ -1,6 +1,7 @@
 """Reading a user's own image files with a checkpoint, and saying when that cannot go well."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ from ocrkit.data.cache import resize
 from ocrkit.data.pictures import contrast_problem, decode
 from ocrkit.errors import OcrkitError
 from ocrkit.files import read_file
+from ocrkit.hangul import is_syllable
+from ocrkit.models.prediction import WRITING
 from ocrkit.models.transfer import load_model
+from ocrkit.page.layout import find_lines
 from ocrkit.training.losses import make_converter
 from ocrkit.training.predict import read_all
 
@@ -20,17 +24,12 @@ MIN_SYLLABLE_PIXELS = 8
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read from one file.
-
-    Attributes:
-        confidence: 0 to 1, the model's own; high does not mean right.
-        warnings: why the text should not be trusted, in words.
-    """
+    """What was read from one file."""
 
     file: Path
     text: str
-    confidence: float
-    warnings: tuple[str, ...]
+    confidence: float  # 0 to 1, the model's own; high does not mean right
+    warnings: tuple[str, ...]  # why the text should not be trusted, in words
 
 
 def ink_bands(image: Image.Image) -> int:
@@ -52,19 +51,29 @@ def higher_than_wide(width: int, height: int) -> bool:
     return height > 1.5 * width or height > max(width, 200)
 
 
+def stacked_lines(image: Image.Image) -> int:
+    """How many lines of text stand one below the other.
+
+    Parts of syllables stand so too, but few of them are wide and of like height.
+    """
+    boxes = [line.box for line in find_lines(np.asarray(image.convert("L")), 0).lines]
+    wide = sorted((y, x, w, h) for x, y, w, h in boxes if w >= 2 * h)
+    return 1 + sum(
+        y + h <= below and min(x + w, left + width) > max(x, left) and 2 / 3 < h / height < 3 / 2
+        for (y, x, w, h), (below, left, width, height) in pairwise(wide)
+    )
+
+
 class Reader:
     """A checkpoint that reads files.
 
-    Args:
-        checkpoint: ours, or a .pth file of the reference framework.
-        pad: keep the images' shapes and pad, or stretch them; None does as its training did.
-        charset: for a .pth file, its characters in training order; such a file does not hold them.
-        image_width: for a .pth file without TPS, the width in pixels of the images it was trained
-            on; such a file does not hold it either.
-        max_length: for a .pth file, the characters of its longest text; None is the framework's 25.
-
-    Raises:
-        OcrkitError: the checkpoint is missing or broken, or the charset is not its own.
+    checkpoint: ours, or a .pth file of the reference framework.
+    pad: keep the images' shapes and pad, or stretch them; None does as its training did.
+    charset: for a .pth file, its characters in training order; such a file does not hold them.
+    image_width: for a .pth file without TPS, the width in pixels of the images it was trained
+        on; such a file does not hold it either.
+    max_length: for a .pth file, the characters of its longest text; None is the framework's 25.
+    Raises OcrkitError: the checkpoint is missing or broken, or the charset is not its own.
     """
 
     def __init__(
@@ -85,21 +94,20 @@ class Reader:
 
     def _longest(self) -> int:
         """The most syllables that the model can say."""
-        if self.model.prediction == "CTC":
+        if self.model.prediction not in WRITING:
             return min(self.model.max_length, self.model.frames)
         return self.model.max_length
 
     def doubts(self, image: Image.Image, force: bool = False) -> list[str]:
         """What speaks against reading an image with this model.
 
-        Raises:
-            OcrkitError: the image is blank, a page or a long line, unlike what the model has seen.
+        Raises OcrkitError: the image is blank, a page or a long line, unlike what the model has
+        seen.
         """
         found = []
         width, height = image.size
         # A Hangul syllable is about as wide as the line is high.
-        syllables = width / height
-        longest = self._longest()
+        syllables, longest = width / height, self._longest()
         page = "this model reads one line of text; cut the page into lines first"
         if problem := contrast_problem(image):
             found.append(problem)
@@ -114,6 +122,13 @@ class Reader:
             )
         if found and not force:
             raise OcrkitError(f"{found[0]} (--force reads it all the same)")
+        if not found and higher_than_wide(width, height):
+            found.append("higher than wide: upright text? this model reads from left to right")
+        elif not found and (lines := stacked_lines(image)) > 1:
+            found.append(
+                f"{lines} lines of text seem to stand one below the other, and this model reads "
+                "one: cut them apart, or leave --checkpoint out to read a page"
+            )
         if self.model.image_width / max(syllables, 1) < MIN_SYLLABLE_PIXELS:
             found.append(
                 f"squeezed to {self.model.image_width} pixels, a syllable keeps under "
@@ -124,19 +139,13 @@ class Reader:
     def read(self, file: str | Path, force: bool = False) -> Reading:
         """Read one image file.
 
-        Args:
-            force: read what looks hopeless, with warnings, instead of refusing it.
-
-        Raises:
-            OcrkitError: the file is missing, does not decode, or is no single line of text.
+        force: read what looks hopeless, with warnings, instead of refusing it.
+        Raises OcrkitError: the file is missing, does not decode, or is no single line of text.
         """
         file = Path(file)
         content = read_file(file)
         try:
             image = decode(content)
-        except OcrkitError as error:
-            raise OcrkitError(f"{file}: {error}") from None
-        try:
             warnings = self.doubts(image, force)
         except OcrkitError as error:
             raise OcrkitError(f"{file}: {error}") from None
@@ -149,7 +158,8 @@ class Reader:
     def limits(self) -> str:
         """What the checkpoint knows, in a sentence."""
         known = f"{self.charset[:12]}{'...' if len(self.charset) > 12 else ''}"
+        kind = "syllables" if all(map(is_syllable, self.charset)) else "characters"
         return (
-            f"{self.model.name} knows {len(self.charset)} syllables ({known}) and up to "
+            f"{self.model.name} knows {len(self.charset)} {kind} ({known}) and up to "
             f"{self._longest()} of them an image; anything else it must misread"
         )

@@ -96,6 +96,14 @@ class Row(Shape):
     history: list[dict[str, float | None]] = []
 
 
+class RunProgress(Shape):
+    """progress.json of a run of a sweep; the accuracy is that of the last validation."""
+
+    step: Count
+    steps: Annotated[int, Field(ge=1)]
+    accuracy: float | None
+
+
 class OwnRun(Shape):
     """own.json of a training on sets of one's own."""
 

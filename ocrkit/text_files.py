@@ -13,9 +13,7 @@ def read_lines(path: str | Path) -> list[str | None]:
     UTF-8 (with or without byte order mark), UTF-16 (with) and CP949 are read. A UTF-8 file with one
     broken line must not be taken for CP949: most of its bytes would decode, into the wrong
     syllables. So the lines vote.
-
-    Raises:
-        OcrkitError: it cannot be read, or is no text.
+    Raises OcrkitError: it cannot be read, or is no text.
     """
     raw = read_file(path)
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -35,8 +33,7 @@ def read_lines(path: str | Path) -> list[str | None]:
 def read_whole_lines(path: str | Path) -> list[str]:
     """As `read_lines`, where every line must be good.
 
-    Raises:
-        OcrkitError: as `read_lines`, or a line is broken text; names the first.
+    Raises OcrkitError: as `read_lines`, or a line is broken text; names the first.
     """
     lines = read_lines(path)
     if None in lines:

@@ -1,24 +1,29 @@
 """The command line: words typed by a person become calls into the library."""
 
+import contextlib
+import os
 import sys
 import warnings
 
 # Each module adds its commands to `app`, in the order of the help.
-from ocrkit.cli import about, data, papers, read, results, runs, train, use
+from ocrkit.cli import about, data, papers, read, runs, train, use
 from ocrkit.cli.base import app, complain, err
 from ocrkit.cli.guard import empty_argument, explain, make_printable
-from ocrkit.errors import OcrkitError
+from ocrkit.errors import OcrkitError, by_ctrl_c
 
-__all__ = ["about", "app", "data", "main", "papers", "read", "results", "runs", "train", "use"]
+# What these have done is kept when they are stopped.
+_RESUMED = {"generate", "papers", "sweep", "train"}
+
+__all__ = ["about", "app", "data", "main", "papers", "read", "runs", "train", "use"]
 
 
 def _complain_once_a_warning() -> None:
     """Have warnings printed as one line each, without the place in the code that gave them."""
-    said: set[str] = set()
+    shown: set[str] = set()
 
     def show(message: object, *_: object, **__: object) -> None:
-        if str(message) not in said:
-            said.add(str(message))
+        if str(message) not in shown:
+            shown.add(str(message))
             complain(message, "yellow")
 
     warnings.showwarning = show
@@ -32,14 +37,37 @@ def main() -> None:
         complain(f"ocrkit: {problem}", "red")
         sys.exit(2)
     try:
-        app(prog_name="ocrkit", standalone_mode=True)
-    except OcrkitError as error:
-        complain(f"ocrkit: {error}", "red")
-        sys.exit(1)
+        try:
+            app(prog_name="ocrkit", standalone_mode=True)
+        finally:  # while a full disk behind it can still be told
+            sys.stdout.flush()
     except SystemExit as end:
         if end.code == 130:  # what typer makes of Ctrl-C
-            err.print("stopped; start it again and it goes on from where it was")
+            _stopped()
         raise
     except Exception as error:
-        complain(f"ocrkit: {explain(error)}", "red")
+        if by_ctrl_c(error):
+            _stopped()
+            sys.exit(130)
+        if isinstance(error, BrokenPipeError):  # whoever read what we print has enough (`| head`)
+            _print_no_more()
+            sys.exit(1)
+        said = error if isinstance(error, OcrkitError) else explain(error)
+        complain(f"ocrkit: {said}", "red")
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _print_no_more()
         sys.exit(1)
+
+
+def _stopped() -> None:
+    goes_on = _RESUMED & set(sys.argv[1:2])
+    again = "; start it again and it goes on from where it was" if goes_on else ""
+    err.print(f"stopped{again}")
+
+
+def _print_no_more() -> None:
+    """What is still to be printed goes nowhere: Python would try again at its end, and complain."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

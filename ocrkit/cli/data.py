@@ -1,35 +1,20 @@
 """Commands that make data."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
-from ocrkit.cli.base import (
-    CORES,
-    IMAGE_WIDTH,
-    MAX_LENGTH,
-    Charset,
-    DataFolder,
-    ImageWidth,
-    MaxLength,
-    On,
-    Pad,
-    PresetName,
-    UnfitLimit,
-    Workers,
-    app,
-    complain,
-    console,
-    place,
-    say,
-)
+from ocrkit.cli import options
+from ocrkit.cli.base import app, complain, console, machines, say
+from ocrkit.cli.guard import one_line
 
 if TYPE_CHECKING:
     from ocrkit.experiments.datasets import DataSets, Plan
-    from ocrkit.experiments.label_checks import Finding
+    from ocrkit.experiments.diagnose import Finding
     from ocrkit.experiments.presets import Preset
 
 
@@ -40,24 +25,24 @@ def prepared(
     on: str = "here",
     planned: "Plan | None" = None,
 ) -> "tuple[Preset, DataSets]":
-    """The preset and its data, drawn now if it is not there yet; `on` ray within `place`."""
+    """The preset and its data, drawn now if it is not there yet; `on` ray within `machines`."""
     from ocrkit.experiments.cluster import draw
     from ocrkit.experiments.datasets import prepare
     from ocrkit.experiments.presets import get_preset
-    from ocrkit.progress import DataBars
+    from ocrkit.progress import Bars
 
     preset = get_preset(preset_name)
     folder = data or Path("data/generated") / preset.name
-    with DataBars(console) as bars:
+    with Bars(console) as bars:
         by = draw if on == "ray" else None
-        return preset, prepare(preset, folder, workers, bars.watch, planned, draw=by)
+        return preset, prepare(preset, folder, workers, bars.show_images, planned, draw=by)
 
 
 @app.command()
 def generate(
-    preset: PresetName = "mini",
-    out: DataFolder = None,
-    workers: Workers = CORES,
+    preset: options.PresetName = "mini",
+    out: options.DataFolder = None,
+    workers: options.Workers = options.CORES,
     words: Annotated[Path | None, typer.Option(help="another word list: a text file")] = None,
     syllables: Annotated[
         int | None,
@@ -71,9 +56,10 @@ def generate(
         typer.Option("--all-characters", help="its digits, Latin letters, Hanja and signs too"),
     ] = False,
     fonts: Annotated[
-        str | None, typer.Option(help="koreanize (four pinned faces), system, or a folder")
+        str | None,
+        typer.Option(help="koreanize (four pinned faces), system, handwriting, or a folder"),
     ] = None,
-    on: On = "here",
+    on: options.On = "here",
 ) -> None:
     """Draw the training, validation and test images of a preset, as LMDB sets.
 
@@ -97,7 +83,7 @@ def generate(
         for font, why in planned.left_out_fonts.items():
             lacks = "" if why.startswith("unreadable") else "it lacks "
             complain(f"left out: the font {font}: {lacks}{why[:40]}", "yellow")
-    with place(on, workers):
+    with machines(on, workers):
         _, data = prepared(preset, out, workers, on, planned)
     sets = sorted(p.name for p in data.folder.iterdir() if p.is_dir())
     say(f"{data.folder}: {', '.join(sets)}")
@@ -111,13 +97,18 @@ def pack(
     out: Annotated[Path, typer.Argument(help="the LMDB set to write")],
 ) -> None:
     """Pack labelled images of your own into an LMDB set; what cannot be used is named."""
-    from ocrkit.data.pack import pack as pack_images
-    from ocrkit.progress import DataBars
+    pack_set(truth, images, out, out.name)
 
-    with DataBars(console, "packing") as bars:
-        written = pack_images(truth, images, out, lambda *done: bars.watch(out.name, *done))
-    for name, reason in written.refused:
-        complain(f"left out: {name}: {reason}", "yellow")
+
+def pack_set(truth: Path, images: Path, out: Path, name: str) -> None:
+    """As `ocrkit.data.pack.pack`, with a bar of this name, and what was left out named."""
+    from ocrkit.data.pack import pack as pack_images
+    from ocrkit.progress import Bars
+
+    with Bars(console) as bars:
+        written = pack_images(truth, images, out, partial(bars.show_images, one_line(name)))
+    for line, reason in written.refused:
+        complain(f"left out: {truth}, {line}: {reason}", "yellow")
     say(f"{out}: {written.count} images, {len(written.refused)} left out")
 
 
@@ -129,11 +120,11 @@ def diagnose(
         str | None, typer.Option("--preset", "-p", help="take width, length, charset from it")
     ] = None,
     test: Annotated[Path | None, typer.Option(help="the set that you will test on")] = None,
-    charset: Charset = None,
-    image_width: ImageWidth = None,
-    max_length: MaxLength = None,
-    pad: Pad = False,
-    unfit_limit: UnfitLimit = None,
+    charset: options.Charset = None,
+    image_width: options.ImageWidth = None,
+    max_length: options.MaxLength = None,
+    pad: options.Pad = False,
+    unfit_limit: options.UnfitLimit = None,
 ) -> None:
     """Say before any training what would go wrong with these sets, and what to change."""
     from ocrkit.data.store import ImageSet
@@ -141,23 +132,19 @@ def diagnose(
     from ocrkit.experiments.own import find_charset, preset_charset
     from ocrkit.experiments.presets import get_preset
 
-    chosen = get_preset(preset) if preset else None
     train, held_out = [ImageSet(path) for path in sets], test and ImageSet(test)
-    if chosen and charset is None:
+    sizes = {name: options.OWN_SIZES[name] for name in ("image_width", "max_length")}
+    sizes["unfit_limit"] = 0.01
+    if preset:
+        chosen = get_preset(preset)
+        sizes = {name: getattr(chosen, name) for name in sizes}
+    typed = {"image_width": image_width, "max_length": max_length, "unfit_limit": unfit_limit}
+    sizes |= {name: value for name, value in typed.items() if value is not None}
+    if preset and charset is None:
         characters = preset_charset(chosen)
     else:
         characters = find_charset(charset or "data", [*train, *([held_out] if held_out else [])])
-    limit = chosen.unfit_limit if chosen else 0.01
-    findings = examine(
-        train,
-        model,
-        image_width=image_width or (chosen.image_width if chosen else IMAGE_WIDTH),
-        max_length=max_length or (chosen.max_length if chosen else MAX_LENGTH),
-        charset=characters,
-        test=held_out,
-        pad=pad,
-        unfit_limit=limit if unfit_limit is None else unfit_limit,
-    )
+    findings = examine(train, model, charset=characters, test=held_out, pad=pad, **sizes)
     show_findings(findings)
     if any(finding.level == "stop" for finding in findings):
         raise typer.Exit(1)
@@ -168,7 +155,6 @@ def show_findings(findings: Iterable["Finding"]) -> None:
     colours = {"stop": "red", "warn": "yellow", "ok": "green"}
     for one in findings:
         line = Text(f"{one.level:<5}", style=colours[one.level])
-        line.append(
-            f"{one.what}: {one.message}{f'; {one.advice}' if one.advice else ''}", "default"
-        )
+        advice = f"; {one.advice}" if one.advice else ""
+        line.append(one_line(f"{one.what}: {one.message}{advice}"), "default")
         console.print(line, soft_wrap=True)

@@ -1,6 +1,7 @@
 """The last guard of the command line: whatever happens, a person reads one line."""
 
 import contextlib
+import re
 import sys
 import tempfile
 import traceback
@@ -20,13 +21,26 @@ def make_printable() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+# Controls of terminals, line ends, and what turns the direction of writing.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def one_line(text: object) -> str:
+    """A text with its control characters escaped.
+
+    Names of files and labels come from anywhere: a line end in one of them forges a second message,
+    an escape sequence moves the cursor or colours what follows.
+    """
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], str(text))
+
+
 def empty_argument(arguments: Sequence[str]) -> str:
     """What is wrong with a command line that holds an empty value, or ""."""
     for before, argument in zip(["", *arguments], arguments, strict=False):
         option = argument.removesuffix("=")
         if option == "":
-            place = f"after {before}" if before else "at the beginning"
-            return f"an empty value {place}: give a name (is a variable of the shell unset?)"
+            where = f"after {before}" if before else "at the beginning"
+            return f"an empty value {where}: give a name (is a variable of the shell unset?)"
         if argument.startswith("--") and argument.endswith("="):
             return f"{option} has an empty value: give one (is a variable of the shell unset?)"
     return ""
@@ -47,12 +61,12 @@ def explain(error: Exception) -> str:
     torchs = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     if isinstance(error, MemoryError) or torchs:
         return "out of memory: use a smaller --batch-size, --image-width or --width"
-    said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    return f"unexpected error: {said}; {_keep_traceback(error)}"
+    message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return f"unexpected error: {message}; {_keep_traceback(error)}"
 
 
 def _keep_traceback(error: Exception) -> str:
-    told = "".join(traceback.format_exception(error))
+    trace = "".join(traceback.format_exception(error))
     try:
         with tempfile.NamedTemporaryFile(
             "w",
@@ -62,7 +76,7 @@ def _keep_traceback(error: Exception) -> str:
             errors="backslashreplace",
             delete=False,
         ) as out:
-            out.write(f"ocrkit {' '.join(sys.argv[1:])}\n\n{told}")
+            out.write(f"ocrkit {' '.join(sys.argv[1:])}\n\n{trace}")
     except OSError as full:
         return f"its traceback could not be written ({full.strerror})"
     return f"the traceback is in {out.name}"

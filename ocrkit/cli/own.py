@@ -1,15 +1,17 @@
 """Training on data of one's own: what the command `train` does with --train and --from."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocrkit.cli.base import complain, console, resumable, say
-from ocrkit.cli.data import show_findings
+from ocrkit.cli.data import pack_set, show_findings
 from ocrkit.errors import OcrkitError
 from ocrkit.resources import READER
 
 if TYPE_CHECKING:
+    from ocrkit.experiments.diagnose import Finding
     from ocrkit.models.transfer import Start
     from ocrkit.training.distributed import World
 
@@ -21,12 +23,9 @@ def as_sets(
 ) -> tuple[list[Path], Path | None]:
     """LMDB sets as they are; a folder of images with a table of their labels is packed into one.
 
-    Args:
-        world: rank 0 packs.
-        out: where packed sets go.
-
-    Raises:
-        OcrkitError: a folder that is neither, or whose images cannot be packed.
+    world: rank 0 packs.
+    out: where packed sets go.
+    Raises OcrkitError: a folder that is neither, or whose images cannot be packed.
     """
 
     def packed() -> list[Path]:
@@ -41,9 +40,6 @@ def as_sets(
 
 
 def _packed(folder: Path, out: Path) -> Path:
-    from ocrkit.data.pack import pack
-    from ocrkit.progress import DataBars
-
     tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLES)
     if len(tables) != 1:
         raise OcrkitError(
@@ -51,19 +47,14 @@ def _packed(folder: Path, out: Path) -> Path:
             f"({', '.join(TABLES)}) instead of one with the labels: see `ocrkit pack`"
         )
     made = out / "sets" / folder.resolve().name
-    with DataBars(console, "packing") as bars:
-        written = pack(tables[0], folder, made, lambda *done: bars.watch(folder.name, *done))
-    for name, reason in written.refused:
-        complain(f"left out: {tables[0]}, {name}: {reason}", "yellow")
-    say(f"{made}: {written.count} images, {len(written.refused)} left out")
+    pack_set(tables[0], folder, made, folder.name)
     return made
 
 
 def begun_with(path: Path | None, charset: str | None) -> "Start | None":
     """The weights to begin with.
 
-    Raises:
-        OcrkitError: they cannot be read, or need (or know) their characters.
+    Raises OcrkitError: they cannot be read, or need (or know) their characters.
     """
     from ocrkit.experiments.own import characters_in_order
     from ocrkit.models.transfer import load_start
@@ -84,31 +75,29 @@ def train_on_own(
 ) -> None:
     """A training on sets of one's own; `settings` as `train_own`."""
     from ocrkit.data.store import ImageSet
-    from ocrkit.experiments.diagnose import diagnose as examine
+    from ocrkit.experiments.diagnose import refuse
     from ocrkit.experiments.own import find_charset, train_own
-    from ocrkit.progress import RunBar
+    from ocrkit.progress import Bars
 
-    def examined() -> str:
-        if start:
-            start.check(model, settings["width"])
-        opened = [ImageSet(path) for path in sets]
-        followed = ImageSet(valid) if valid else None
-        chosen = find_charset(charset or "data", [*opened, *([followed] if followed else [])])
+    def choose() -> str:
+        images = [ImageSet(path) for path in (*sets, *([valid] if valid else []))]
+        chosen = find_charset(charset or "data", images)
         if start and charset is None:  # whoever brings few labels does not mean to forget the rest
             chosen = "".join(dict.fromkeys(start.charset + chosen))
-        keys = ("image_width", "max_length", "pad", "unfit_limit")
-        sizes = {key: settings[key] for key in keys}
-        findings = examine(opened, model, test=followed, charset=chosen, **sizes)
-        known = ["ok"] + (["unseen characters"] if start else [])
-        show_findings(one for one in findings if one.level not in known and one.what not in known)
-        if start:
-            say(start.kept(chosen, settings["image_width"]))
         return chosen
 
-    settings["charset"] = world.broadcast_from_main(examined)
-    with resumable(), RunBar(console, model) as bar:
+    def look(findings: list["Finding"]) -> None:
+        known = ["unseen characters"] if start else []
+        show_findings(one for one in findings if one.level == "warn" and one.what not in known)
+        refuse(findings)
+        if start:
+            say(start.kept(settings["charset"], settings["image_width"]))
+
+    settings["charset"] = world.broadcast_from_main(choose)
+    with resumable(), Bars(console) as bars:
+        settings["watch"] = partial(bars.show_training, model)
         checkpoint = train_own(
-            sets, valid, model, watch=bar.watch, world=world, start=start, **settings
+            *(sets, valid, model), look=look, world=world, start=start, **settings
         )
     say(f"checkpoint: {checkpoint}")
 
@@ -122,11 +111,8 @@ def check_for_lines(
 ) -> None:
     """See that what was typed fits the line reader.
 
-    Args:
-        unfit: option -> value of those that are for the 24 models alone.
-
-    Raises:
-        OcrkitError: it does not.
+    unfit: option -> value of those that are for the 24 models alone.
+    Raises OcrkitError: it does not.
     """
     if model not in (None, READER):
         raise OcrkitError(f"{start} is a line reader, not a {model}: leave the name out")
@@ -149,7 +135,7 @@ def train_own_lines(
 ) -> None:
     """The line reader, trained on lines of one's own; `settings` as `train_lines`."""
     from ocrkit.experiments.own_lines import LINES_RECIPE, TUNING_RECIPE, train_lines
-    from ocrkit.progress import RunBar
+    from ocrkit.progress import Bars
     from ocrkit.reader.lines import weights_of
 
     start = start and weights_of(start)
@@ -157,13 +143,13 @@ def train_own_lines(
         TUNING_RECIPE if start else LINES_RECIPE,
         **{key: value for key, value in changes.items() if value},
     )
-    with resumable(), RunBar(console, READER) as bar:
+    with resumable(), Bars(console) as bars:
         checkpoint = train_lines(
             *(sets, valid),
             start=start,
             recipe=recipe,
-            watch=bar.watch,
-            tell=lambda said: complain(said, "yellow"),
+            watch=partial(bars.show_training, READER),
+            warn=lambda message: complain(message, "yellow"),
             **settings,
         )
     say(f"checkpoint: {checkpoint}")

@@ -1,4 +1,4 @@
-"""The command that trains and tests many models."""
+"""Commands that train and test many models, and report on them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,25 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocrkit.cli.base import (
-    CORES,
-    Cpus,
-    DataFolder,
-    Device,
-    Gpus,
-    On,
-    Out,
-    PresetName,
-    Seeds,
-    Timing,
-    UnfitLimit,
-    Workers,
-    app,
-    console,
-    place,
-    resumable,
-    say,
-)
+from ocrkit.cli import options
+from ocrkit.cli.base import app, console, machines, resumable, say
 from ocrkit.cli.data import prepared
 from ocrkit.errors import OcrkitError
 
@@ -36,24 +19,37 @@ if TYPE_CHECKING:
 
 
 @app.command()
+def report(
+    preset: options.PresetName = "mini",
+    out: options.Out = None,
+) -> None:
+    """Print Tables 1 and 2 (the paper's, the reference run's, yours) and write the report page."""
+    from ocrkit.report import print_tables, write_report
+
+    folder = out or Path("runs") / preset
+    print_tables(preset, folder, console)
+    say(f"the report page: {write_report(preset, folder)}")
+
+
+@app.command()
 def sweep(
-    preset: PresetName = "mini",
-    data: DataFolder = None,
-    out: Out = None,
+    preset: options.PresetName = "mini",
+    data: options.DataFolder = None,
+    out: options.Out = None,
     model: Annotated[
         list[str] | None, typer.Option("--model", "-m", help="one model; repeat for more")
     ] = None,
-    seed: Seeds = None,
-    workers: Workers = CORES,
-    device: Device = "cpu",
-    unfit_limit: UnfitLimit = None,
+    seed: options.Seeds = None,
+    workers: options.Workers = options.CORES,
+    device: options.Device = "cpu",
+    unfit_limit: options.UnfitLimit = None,
     recipe: Annotated[
         str | None, typer.Option(help="2019 or fast, instead of the preset's; use another --out")
     ] = None,
-    on: On = "here",
-    cpus: Cpus = 1,
-    gpus: Gpus = None,
-    timing: Timing = True,
+    on: options.On = "here",
+    cpus: options.Cpus = 1,
+    gpus: options.Gpus = None,
+    timing: options.Timing = True,
 ) -> None:
     """Train and test the preset's models (or those named), then time each of them alone.
 
@@ -77,7 +73,7 @@ def sweep(
         raise OcrkitError("a sweep starts its own processes (--workers): leave torchrun out")
     folder = out or Path("runs") / get_preset(preset).name
     check_writable(folder)
-    with place(on, workers):
+    with machines(on, workers):
         chosen, images = prepared(preset, data, workers, on=on)
         chosen = changed(chosen, unfit_limit)
         if recipe is not None:
@@ -123,8 +119,7 @@ def run_sweep(
 def conclude(runs: list["Run"], folder: Path, time_all: Callable[[], None] | None) -> None:
     """Time what was trained, write `runs.csv` and say how it went.
 
-    Raises:
-        OcrkitError: not every run ended well.
+    Raises OcrkitError: not every run ended well.
     """
     from ocrkit.experiments.results import assemble, read_row
     from ocrkit.experiments.runner import is_done

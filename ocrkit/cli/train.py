@@ -7,32 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ocrkit.cli.base import (
-    IMAGE_WIDTH,
-    MAX_LENGTH,
-    BatchSize,
-    Charset,
-    Compile,
-    DataFolder,
-    Device,
-    Engine,
-    ImageWidth,
-    MaxLength,
-    Out,
-    Pad,
-    Precision,
-    PresetName,
-    SaveEvery,
-    Seed,
-    Steps,
-    SyncBatchNorm,
-    UnfitLimit,
-    Width,
-    app,
-    complain,
-    console,
-    resumable,
-)
+from ocrkit.cli import options
+from ocrkit.cli.base import app, complain, console, resumable
 from ocrkit.cli.data import prepared
 from ocrkit.cli.own import as_sets, begun_with, check_for_lines, train_on_own, train_own_lines
 from ocrkit.cli.runs import changed, conclude, run_sweep
@@ -49,12 +25,12 @@ def train(
             help="such as TPS-VGG-BiLSTM-Attn, or reader-ko; with --from, the checkpoint's"
         ),
     ] = None,
-    preset: PresetName = "mini",
-    data: DataFolder = None,
-    out: Out = None,
-    seed: Seed = 1,
-    device: Device = "cpu",
-    unfit_limit: UnfitLimit = None,
+    preset: options.PresetName = "mini",
+    data: options.DataFolder = None,
+    out: options.Out = None,
+    seed: options.Seed = 1,
+    device: options.Device = "cpu",
+    unfit_limit: options.UnfitLimit = None,
     sets: Annotated[
         list[Path] | None, typer.Option("--train", help="an LMDB set of your own; repeat for more")
     ] = None,
@@ -67,18 +43,18 @@ def train(
         str | None,
         typer.Option(help="of a .pth file: its characters in training order, a text file"),
     ] = None,
-    charset: Charset = None,
-    image_width: ImageWidth = None,
-    max_length: MaxLength = None,
-    pad: Pad = False,
-    width: Width = None,
-    steps: Steps = None,
-    batch_size: BatchSize = None,
-    engine: Engine = "native",
-    precision: Precision = None,
-    compile: Compile = False,
-    sync_batch_norm: SyncBatchNorm = False,
-    save_every: SaveEvery = 30.0,
+    charset: options.Charset = None,
+    image_width: options.ImageWidth = None,
+    max_length: options.MaxLength = None,
+    pad: options.Pad = False,
+    width: options.Width = None,
+    steps: options.Steps = None,
+    batch_size: options.BatchSize = None,
+    engine: options.Engine = "native",
+    precision: options.Precision = None,
+    compile: options.Compile = False,
+    sync_batch_norm: options.SyncBatchNorm = False,
+    save_every: options.SaveEvery = 30.0,
 ) -> None:
     """Train one model: of a preset (a sweep of one), or with --train on sets of your own.
 
@@ -92,9 +68,8 @@ def train(
     from ocrkit.experiments.grid import grid
     from ocrkit.experiments.own import OWN_RECIPE
     from ocrkit.experiments.presets import get_preset
-    from ocrkit.experiments.together import run_together
     from ocrkit.files import check_writable
-    from ocrkit.progress import RunBar
+    from ocrkit.progress import Bars
     from ocrkit.training.distributed import process_group, world_from_env
     from ocrkit.training.engines import check_engine
     from ocrkit.training.precision import find_device, resolve_precision
@@ -103,19 +78,20 @@ def train(
     console.quiet = not world.is_main
     device = world.device(device)
     # Before anything costs time.
-    changes = {"steps": steps, "batch_size": batch_size, "precision": precision}
+    typed = {"steps": steps, "batch_size": batch_size, "precision": precision}
+    changes = {name: value for name, value in typed.items() if value}
     settings = {"engine": engine, "compile": compile, "save_every": save_every}
+    sizes = {"image_width": image_width, "max_length": max_length, "width": width}
+    own = {f"--{name.replace('_', '-')}": value for name, value in sizes.items()}
+    own |= {"--charset": charset, "--pad": pad}
     if model == READER or (start and is_line_reader(start)):
-        unfit = {
-            **{"--charset": charset, "--from-charset": from_charset, "--pad": pad},
-            **{"--image-width": image_width, "--max-length": max_length, "--width": width},
-            **{"--unfit-limit": unfit_limit, "--sync-batch-norm": sync_batch_norm},
-        }
-        check_for_lines(world, model, start, sets, unfit)
+        unfit = {"--from-charset": from_charset, "--unfit-limit": unfit_limit}
+        unfit |= {"--sync-batch-norm": sync_batch_norm}
+        check_for_lines(world, model, start, sets, own | unfit)
         folder = out or Path("runs/own")
         sets, valid = as_sets(world, sets or [], valid, folder)
-        what = {"changes": changes, "seed": seed, "folder": folder, "device": device}
-        train_own_lines(sets, valid, start, **what, **settings)
+        what = {"seed": seed, "folder": folder, "device": device, **settings}
+        train_own_lines(sets, valid, start, changes, **what)
         return
     begun = begun_with(start, from_charset)
     name = model or (begun and begun.model.name)
@@ -126,12 +102,7 @@ def train(
     check_engine(engine, found)
     resolve_precision(precision or "auto", found)
     settings["sync_batch_norm"] = sync_batch_norm
-    sizes = {"image_width": image_width, "max_length": max_length}
-    own = {
-        **{"--pad": pad, "--valid": valid, "--charset": charset, "--width": width},
-        **{f"--{name.replace('_', '-')}": value for name, value in sizes.items()},
-        **({} if begun else {"--steps": steps, "--batch-size": batch_size}),
-    }
+    own |= {"--valid": valid} | ({} if begun else {"--steps": steps, "--batch-size": batch_size})
     if not sets and (given := [option for option, value in own.items() if value]):
         raise OcrkitError(f"{given[0]} is for sets of your own: give them with --train")
     if sets or begun:
@@ -145,20 +116,18 @@ def train(
                 )
                 sets = [images.folder / f"train-{kind}" for kind in chosen.train_kinds]
                 valid, recipe = images.folder / "valid", chosen.recipe
-                sizes = {name: getattr(chosen, name) for name in sizes}
+                sizes |= {"image_width": chosen.image_width, "max_length": chosen.max_length}
             before = begun.model if begun else None
             train_on_own(
                 world,
                 *(sets, valid, run.model, charset, begun),
-                recipe=replace(recipe, **{key: value for key, value in changes.items() if value}),
-                image_width=sizes["image_width"] or getattr(before, "image_width", IMAGE_WIDTH),
-                max_length=sizes["max_length"] or getattr(before, "max_length", MAX_LENGTH),
+                recipe=replace(recipe, **changes),
                 pad=pad or (begun is not None and begun.pad),
                 unfit_limit=0.01 if unfit_limit is None else unfit_limit,
-                width=width or getattr(before, "width", 0.25),
                 seed=seed,
                 folder=folder,
                 device=device,
+                **{k: v or getattr(before, k, options.OWN_SIZES[k]) for k, v in sizes.items()},
                 **settings,
             )
         return
@@ -169,9 +138,10 @@ def train(
         chosen, images = world.broadcast_from_main(lambda: prepared(preset, data, world.size))
         chosen = changed(chosen, unfit_limit, precision)
         if world.size > 1:
-            with resumable(), RunBar(console, run.name) as bar:
-                row = run_together(
-                    world, chosen, images, run, folder, device, bar.watch, **settings
+            with resumable(), Bars(console) as bars:
+                watch = partial(bars.show_training, run.name)
+                row = runner.run_together(
+                    world, chosen, images, run, folder, device, watch, **settings
                 )
     what = (chosen, images, [run], folder)
     time_all = partial(runner.time_runs, *what, device)

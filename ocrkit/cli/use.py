@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ocrkit.cli.base import Device, PadOrStretch, app, complain, console, say
+from ocrkit.cli import options
+from ocrkit.cli.base import app, complain, console, say
+from ocrkit.cli.guard import one_line
 from ocrkit.errors import OcrkitError
 from ocrkit.files import read_json
 from ocrkit.hangul import nfc
-from ocrkit.limits import MAX_IMAGE_WIDTH, MAX_LENGTH
 from ocrkit.resources import READER
 
 if TYPE_CHECKING:
@@ -20,66 +21,38 @@ if TYPE_CHECKING:
 # Texts by the image's number in its set, and (number, reason) of those that do not decode.
 Read = tuple[dict[int, str], list[tuple[int, str]]]
 
-ReferenceCharset = Annotated[
-    str | None,
-    typer.Option("--charset", help="of a .pth file: its characters in training order, a text file"),
-]
-ReferenceWidth = Annotated[
-    int | None,
-    typer.Option(
-        "--image-width", min=32, max=MAX_IMAGE_WIDTH, help="of a .pth file [default: TPS's, or 100]"
-    ),
-]
 
-ReferenceLength = Annotated[
-    int | None,
-    typer.Option(
-        "--max-length", min=1, max=MAX_LENGTH, help="of a .pth file: longest text [default: 25]"
-    ),
-]
+def load_reader(checkpoint: Path | None, device: str, **of_24: Any) -> "Reader | LineReader":
+    """One of the 24 with its weights, or a line reader; None, or reader-ko, is the kit's own.
 
-
-def load_reader(
-    checkpoint: Path,
-    pad: bool | None,
-    charset: str | None,
-    image_width: int | None,
-    max_length: int | None,
-    device: str,
-) -> "Reader":
-    """One of the 24 with its weights: a checkpoint of ours, or a .pth file with its characters.
-
-    Raises:
-        OcrkitError: as `Reader`, the charset is neither a name nor a file, or an unknown device.
+    of_24: pad, charset (a name or a file), image_width, max_length: as of `ocrkit.reading.Reader`.
+    Raises OcrkitError: as `Reader` and the line reader's, an unknown device, or options that a line
+    reader does not have.
     """
     from ocrkit.experiments.own import characters_in_order
+    from ocrkit.reader import load_reader as load_line_reader
     from ocrkit.reading import Reader
     from ocrkit.training.precision import find_device
 
     found = find_device(device)
-    characters = None if charset is None else characters_in_order(charset)
-    reader = Reader(checkpoint, pad, characters, image_width, max_length)
-    reader.model.to(found)
-    return reader
-
-
-def load_line_reader(weights: Path | None, device: str) -> "LineReader":
-    """The line reader with these weights; None, or reader-ko, for the kit's own.
-
-    Raises:
-        OcrkitError: they cannot be read, or an unknown device.
-    """
-    from ocrkit.reader import load_reader as load
-    from ocrkit.training.precision import find_device
-
-    found = find_device(device)
-    if weights and weights.suffix == ".onnx":
+    if checkpoint and not is_line_reader(checkpoint):
+        if of_24["charset"] is not None:
+            of_24["charset"] = characters_in_order(of_24["charset"])
+        reader = Reader(checkpoint, **of_24)
+        reader.model.to(found)
+        return reader
+    if any(value is not None for value in of_24.values()):
+        raise OcrkitError(
+            "--pad, --stretch, --charset, --image-width and --max-length are for the 24: a line "
+            "reader keeps shapes and knows its characters"
+        )
+    if checkpoint and checkpoint.suffix == ".onnx":
         from ocrkit.onnx_files import OnnxReader
 
         if found.type != "cpu":
-            raise OcrkitError(f"{weights} runs on the CPU: leave --device out")
-        return OnnxReader(weights)
-    reader = load(weights)
+            raise OcrkitError(f"{checkpoint} runs on the CPU: leave --device out")
+        return OnnxReader(checkpoint)
+    reader = load_line_reader(checkpoint)
     if found.type != "cpu":
         reader.network.to(found)
     return reader
@@ -89,11 +62,11 @@ def load_line_reader(weights: Path | None, device: str) -> "LineReader":
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="such as runs/mini/checkpoints/NAME")],
     sets: Annotated[list[Path], typer.Argument(help="LMDB sets with labels")],
-    pad: PadOrStretch = None,
-    charset: ReferenceCharset = None,
-    image_width: ReferenceWidth = None,
-    max_length: ReferenceLength = None,
-    device: Device = "cpu",
+    pad: options.PadOrStretch = None,
+    charset: options.ReferenceCharset = None,
+    image_width: options.ReferenceWidth = None,
+    max_length: options.ReferenceLength = None,
+    device: options.Device = "cpu",
     errors: Annotated[
         Path | None,
         typer.Option(help="also write the misread images, worst first, as this HTML page"),
@@ -116,17 +89,12 @@ def evaluate(
     if errors:
         if errors.is_dir():
             raise OcrkitError(f"{errors} is a folder: give --errors a file, such as errors.html")
+        if errors.suffix.lower() not in (".html", ".htm"):  # a file of another kind is not replaced
+            raise OcrkitError(f"{errors} is no name for a page: end it in .html")
         check_writable(errors.parent)
+    of_24 = {"charset": charset, "image_width": image_width, "max_length": max_length, "pad": pad}
+    reader: Any = load_reader(checkpoint, device, **of_24)
     lines = is_line_reader(checkpoint)
-    if lines:
-        reader: Any = load_line_reader(checkpoint, device)
-        if (pad, charset, image_width, max_length) != (None,) * 4:
-            raise OcrkitError(
-                "--pad, --stretch, --charset, --image-width and --max-length are for the 24: a "
-                "line reader keeps shapes and knows its characters"
-            )
-    else:
-        reader = load_reader(checkpoint, pad, charset, image_width, max_length, device)
     rows, misread, total = [], [], 0
     for images in map(ImageSet, sets):
         read, broken = (_read_lines if lines else _read_set)(reader, images)
@@ -140,7 +108,7 @@ def evaluate(
         if lines:  # the framework's figures are of labels without spaces
             scores = {name: scores[name] for name in ("images", "accuracy", "low", "high", "cer")}
             scores["cer_spaces"] = rates(*texts)[1]
-        rows.append({"set": images.path.name, **scores})
+        rows.append({"set": one_line(images.path.name), **scores})
         odd = {"are empty, and left out": len(read) - len(true), **_odd(reader, texts[1], lines)}
         for what, count in odd.items():
             if count:
@@ -148,7 +116,7 @@ def evaluate(
         for index, reason in broken:
             complain(f"{images.path}: image {index} left out: {reason}", "yellow")
         if errors:
-            form = _spaced if lines else label_of
+            form = (lambda text: " ".join(nfc(text).split())) if lines else label_of
             total += len(true)
             misread += [
                 Misread(f"{images.path.name}, image {i}", images.image_bytes(i), *pair)
@@ -156,14 +124,10 @@ def evaluate(
                 if (pair := (form(read[i]), form(text)))[0] != pair[1]
             ]
     name = READER if lines else reader.model.name
-    to_rich(pd.DataFrame(rows), f"{name} ({checkpoint.name})", console)
+    to_rich(pd.DataFrame(rows), f"{name} ({one_line(checkpoint.name)})", console)
     if errors:
         write_text(errors, misread_page(f"{name} ({checkpoint})", misread, total))
         say(f"{len(misread)} misread images: {errors}")
-
-
-def _spaced(text: str) -> str:
-    return " ".join(nfc(text).split())
 
 
 def _read_set(reader: "Reader", images: "ImageSet") -> "Read":
@@ -173,10 +137,9 @@ def _read_set(reader: "Reader", images: "ImageSet") -> "Read":
 
     size = (reader.model.image_width, reader.model.image_height)
     pixels = load_pixels(images, *size, reader.pad)
+    texts = iter(read_all(reader.model, reader.converter, pixels.pixels).texts)
     gone = dict(pixels.broken)
-    kept = [i for i in range(len(images)) if i not in gone]
-    said = read_all(reader.model, reader.converter, pixels.pixels).texts
-    return dict(zip(kept, said, strict=True)), pixels.broken
+    return {i: next(texts) for i in range(len(images)) if i not in gone}, pixels.broken
 
 
 def _read_lines(reader: "LineReader", images: "ImageSet") -> "Read":

@@ -29,29 +29,22 @@ def _order(count: int, seed: int, source: int, epoch: int) -> np.ndarray:
 class Batches:
     """An endless sequence of batches, each with equal parts from each source.
 
-    Args:
-        sources: one or more sets; each is walked through in epochs of its own, every image once.
-        batch_size: images a batch; a multiple of the number of sources.
-        seed: what the order depends on.
-        processes: how many share each batch.
-
-    Raises:
-        OcrkitError: no source, or a batch that cannot be split evenly.
+    sources: one or more sets; each is walked through in epochs of its own, every image once.
+    batch_size: images a batch; a multiple of the number of sources.
+    seed: what the order depends on.
+    processes: how many share each batch.
+    Raises OcrkitError: no source, or a batch that cannot be split evenly.
     """
 
     def __init__(self, sources: list[Pixels], batch_size: int, seed: int, processes: int = 1):
         if not sources:
             raise OcrkitError("training needs at least one source of images")
-        if batch_size < 1 or batch_size % len(sources):
-            raise OcrkitError(
-                f"a batch of {batch_size} cannot be split over {len(sources)} sources: "
-                f"choose a multiple of {len(sources)}"
-            )
-        if batch_size % processes:
-            raise OcrkitError(
-                f"a batch of {batch_size} cannot be split over {processes} processes: "
-                f"choose a multiple of {processes}"
-            )
+        for count, what in ((len(sources), "sources"), (processes, "processes")):
+            if batch_size < 1 or batch_size % count:
+                raise OcrkitError(
+                    f"a batch of {batch_size} cannot be split over {count} {what}: "
+                    f"choose a multiple of {count}"
+                )
         self.sources, self.batch_size, self.seed = sources, batch_size, seed
 
     def indices(self, step: int) -> list[np.ndarray]:
@@ -60,9 +53,9 @@ class Batches:
         chosen = []
         for number, source in enumerate(self.sources):
             positions = np.arange(step * part, (step + 1) * part)
-            epochs, places = np.divmod(positions, len(source))
+            epochs, offsets = np.divmod(positions, len(source))
             rows = [
-                _order(len(source), self.seed, number, int(epoch))[places[epochs == epoch]]
+                _order(len(source), self.seed, number, int(epoch))[offsets[epochs == epoch]]
                 for epoch in np.unique(epochs)
             ]
             chosen.append(np.concatenate(rows))

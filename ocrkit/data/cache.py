@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ocrkit.data.beside import in_use, keep, places, stamp
+from ocrkit.data.beside import stamp, where_allowed
 from ocrkit.data.pictures import decode, to_grey
 from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
@@ -23,10 +23,9 @@ from ocrkit.synth.generate import Sample
 def resize(image: Image.Image, width: int, height: int = 32, pad: bool = False) -> np.ndarray:
     """One greyscale image as the models see it: (height, width) uint8.
 
-    Args:
-        image: any size and mode; converted to greyscale.
-        pad: keep the shape: width min(ceil(height * w / h), width), and the last column repeated
-            to the right. The paper stretched every image to the full width instead.
+    image: any size and mode; converted to greyscale.
+    pad: keep the shape: width min(ceil(height * w / h), width), and the last column repeated
+        to the right. The paper stretched every image to the full width instead.
     """
     image = to_grey(image)
     if not pad:
@@ -46,17 +45,12 @@ def to_input(pixels: np.ndarray | torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Pixels:
-    """A set ready to train on.
+    """A set ready to train on."""
 
-    Attributes:
-        pixels: (N, H, W) uint8, mapped into memory or held there; only the images that decode.
-        texts: their N texts.
-        broken: (index, reason) of the images that do not decode.
-    """
-
+    # (N, H, W) uint8, mapped into memory or held there; only the images that decode
     pixels: np.ndarray
-    texts: list[str]
-    broken: list[tuple[int, str]]
+    texts: list[str]  # their N texts
+    broken: list[tuple[int, str]]  # (index, reason) of the images that do not decode
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -65,8 +59,7 @@ class Pixels:
 def draw_pixels(drawn: Iterable[Sample], width: int, height: int = 32, pad: bool = False) -> Pixels:
     """Drawn samples ready to train on, kept in memory: for sets too small to need a file.
 
-    Args:
-        drawn: what `ocrkit.synth.samples` yields; at least one.
+    drawn: what `ocrkit.synth.samples` yields; at least one.
     """
     rows = [(resize(decode(one.image), width, height, pad), one.label) for one in drawn]
     if not rows:
@@ -77,29 +70,26 @@ def draw_pixels(drawn: Iterable[Sample], width: int, height: int = 32, pad: bool
 def load_pixels(images: ImageSet, width: int, height: int = 32, pad: bool = False) -> Pixels:
     """The set's pixels, from the cache beside it, or decoded now and cached.
 
-    Where nothing may be written beside the set, the cache is the user's (see
-    `ocrkit.data.beside`), and where that cannot be written either, they are kept in memory.
-
-    Raises:
-        OcrkitError: no image of the set decodes, or the disk is full.
+    Where nothing may be written beside the set, they are kept in memory.
+    Raises OcrkitError: no image of the set decodes, or the disk is full.
     """
-    name, stamped = f"pixels-{height}x{width}{'-pad' if pad else ''}", _stamp(images)
-    for place in places(images.path):
-        if found := _cached(images, place, name, stamped):
-            return found
+    name = f"pixels-{height}x{width}{'-pad' if pad else ''}"
+    # What changes when the set is written anew: cheap, unlike a hash of every image. Without the
+    # inode, which other kinds of disk than ours make up each time.
+    fingerprint = images.manifest.get("fingerprint", "")
+    stamped = [*stamp(images.path)[:2], len(images), fingerprint]
+    if found := _cached(images, name, stamped):
+        return found
     rows, broken = _decode_all(images, width, height, pad)
-
-    def save(place: Path) -> None:
-        with atomic_file(place / f"{name}.npy") as temporary:
+    notes = [{"index": index, "reason": reason} for index, reason in broken]
+    with where_allowed():
+        with atomic_file(images.path / f"{name}.npy") as temporary:
             with temporary.open("wb") as out:
                 np.save(out, rows)
             digest = _digest(temporary)
-        notes = [{"index": index, "reason": reason} for index, reason in broken]
-        write_json(place / f"{name}.json", {"stamp": stamped, "digest": digest, "broken": notes})
-
-    place = keep(images.path, save)
-    found = place and _cached(images, place, name, stamped)
-    return found or Pixels(rows, _texts(images, broken), broken)
+        note = {"stamp": stamped, "digest": digest, "broken": notes}
+        write_json(images.path / f"{name}.json", note)
+    return _cached(images, name, stamped) or Pixels(rows, _texts(images, broken), broken)
 
 
 def _texts(images: ImageSet, broken: list[tuple[int, str]]) -> list[str]:
@@ -107,32 +97,21 @@ def _texts(images: ImageSet, broken: list[tuple[int, str]]) -> list[str]:
     return [text for i, text in enumerate(images.texts()) if i not in bad]
 
 
-def _stamp(images: ImageSet) -> list[int | str]:
-    """What changes when the set is written anew: cheap, unlike a hash of every image.
-
-    Without the inode, which other kinds of disk than ours make up each time.
-    """
-    fingerprint = images.manifest.get("fingerprint", "")
-    return [*stamp(images.path)[:2], len(images), fingerprint]
-
-
 def _digest(file: Path) -> int:
     """A checksum (CRC-32) of a file: over 1 GB a second, and training reads it all anyway."""
     return zlib.crc32(np.memmap(file, np.uint8, mode="r").data)
 
 
-def _cached(images: ImageSet, place: Path, name: str, stamped: list[int | str]) -> Pixels | None:
-    """What the cache at a place holds of this set; None if nothing, or something else."""
-    file = place / f"{name}.npy"
+def _cached(images: ImageSet, name: str, stamped: list[int | str]) -> Pixels | None:
+    """What the cache beside this set holds of it; None if nothing, or something else."""
+    file = images.path / f"{name}.npy"
     try:
-        note = read_json(place / f"{name}.json", PixelsNote)
+        note = read_json(images.path / f"{name}.json", PixelsNote)
         if note["stamp"] != stamped or _digest(file) != note["digest"]:
             return None
         pixels = np.load(file, mmap_mode="r")
     except (OcrkitError, OSError, ValueError):
         return None
-    if place != images.path:
-        in_use(place)
     broken = [(one["index"], one["reason"]) for one in note["broken"]]
     return Pixels(pixels, _texts(images, broken), broken)
 

@@ -20,28 +20,20 @@ MAX_BYTES = 64 * 2**20
 
 
 def pack(
-    gt: Path,
-    images: Path,
-    out: Path,
-    watch: Callable[[int, int], None] = lambda done, lines: None,
+    gt: Path, images: Path, out: Path, watch: Callable[[int, int], None] = lambda done, lines: None
 ) -> Written:
     """Write the images that a GT file lists, with their labels, as an LMDB set.
 
-    Args:
-        gt: lines `file<TAB>label`, `file label` or a CSV table (see `read_truth`); files lie below
-            `images`, whatever Unicode form their names have on this disk. Their paths may begin at
-            a folder above it (images rec/train, paths rec/train/1.jpg).
-        images: the folder of images.
-        out: the set's folder; a set that is there is replaced when the new one is whole.
-        watch: called with (lines done, lines in all) now and then.
-
-    Returns:
-        How many went in, and ("line 7 (a.png)", reason) of each line that did not; the set's
-        manifest holds the same.
-
-    Raises:
-        OcrkitError: GT or folder cannot be read, no line can be used, or `out` holds something
-            that is no part of a set.
+    gt: lines `file<TAB>label`, `file label` or a CSV table (see `read_truth`); files lie below
+        `images`, whatever Unicode form their names have on this disk. Their paths may begin at
+        a folder above it (images rec/train, paths rec/train/1.jpg).
+    images: the folder of images.
+    out: the set's folder; a set that is there is replaced when the new one is whole.
+    watch: called with (lines done, lines in all) now and then.
+    Returns how many went in, and ("line 7 (a.png)", reason) of each line that did not; the set's
+    manifest holds the same.
+    Raises OcrkitError: GT or folder cannot be read, no line can be used, or `out` holds something
+    that is no part of a set.
     """
     gt, images, out = Path(gt), Path(images), Path(out)
     if not images.is_dir():
@@ -68,13 +60,20 @@ def pack(
 def _nothing(gt: Path, images: Path, refused: list[tuple[str, str]]) -> str:
     """Why not a single line could be used, with the commonest reason first."""
     # "no such file below ..." of a thousand lines is one reason.
-    reasons = Counter(re.split(r"[:(]", reason)[0].strip() for _, reason in refused).most_common(3)
+    reasons = Counter(_kind_of(reason) for _, reason in refused).most_common(3)
     why = "; ".join(f"{count} x {reason}" for reason, count in reasons)
     first = f" (first: {refused[0][0]})" if refused else ""
     return (
         f"{gt} has no usable line{f': {why}{first}' if why else ''}. Write one line an image, "
         f"file<TAB>label, with files below {images}"
     )
+
+
+def _kind_of(reason: str) -> str:
+    """A reason without what is of one line alone, which stands behind a colon or in brackets."""
+    if "commas divide only" in reason:
+        return reason.partition(")")[0] + ")"
+    return re.split(r"[:(]", reason)[0].strip()
 
 
 class _Folder:
@@ -88,11 +87,7 @@ class _Folder:
         self._by_name: dict[str, Path] | None = None
 
     def find(self, name: str) -> Path:
-        """The file of this name.
-
-        Raises:
-            OcrkitError: outside the folder, missing, or not a file.
-        """
+        """The file of this name. Raises OcrkitError: outside the folder, missing, or not a file."""
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() and path.is_relative_to(self.root.absolute().as_posix()):
             path = path.relative_to(self.root.absolute().as_posix())
@@ -125,10 +120,10 @@ class _Folder:
         if self._by_name is None:
             self._by_name, seen = {}, set()
             for folder, folders, files in os.walk(self.root, followlinks=True):
-                if (place := os.path.realpath(folder)) in seen:  # a link to a folder above
+                if (real := os.path.realpath(folder)) in seen:  # a link to a folder above
                     folders.clear()
                     continue
-                seen.add(place)
+                seen.add(real)
                 paths = [Path(folder, file) for file in files]
                 self._by_name |= {nfc(p.relative_to(self.root).as_posix()): p for p in paths}
         return self._by_name
@@ -156,11 +151,7 @@ def _items(
 def _image(
     line: Line, folder: _Folder, by_file: dict[str, Line], by_picture: dict[bytes, Line]
 ) -> bytes:
-    """The bytes of a line's image.
-
-    Raises:
-        OcrkitError: why the line cannot be used.
-    """
+    """The bytes of a line's image. Raises OcrkitError: why the line cannot be used."""
     if line.wrong:
         raise OcrkitError(line.wrong)
     # A label of invisible characters alone (such as a zero-width space) says nothing either.
@@ -186,12 +177,12 @@ def _image(
     return image
 
 
-def _check_first(seen: dict, key: str | bytes, line: Line, said: str) -> None:
+def _check_first(seen: dict, key: str | bytes, line: Line, problem: str) -> None:
     first = seen.setdefault(key, line)
     if first is not line:
         same = label_of(first.label) == label_of(line.label)
         label = "the same label" if same else f"another label, {_short(first.label)!r}"
-        raise OcrkitError(f"{said}, with {label}: line {first.number}")
+        raise OcrkitError(f"{problem}, with {label}: line {first.number}")
 
 
 def _short(text: str, longest: int = 60) -> str:

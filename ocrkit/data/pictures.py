@@ -26,9 +26,7 @@ def decode(image: bytes, page: int = 0) -> Image.Image:
     """Decode one image to greyscale ("L"), upright.
 
     page: which one, where a file holds several (`count_pages`).
-
-    Raises:
-        OcrkitError: empty, broken, enormous, or of a kind that is not read.
+    Raises OcrkitError: empty, broken, enormous, or of a kind that is not read.
     """
     with _opened(image) as picture:
         picture.seek(page)
@@ -38,14 +36,16 @@ def decode(image: bytes, page: int = 0) -> Image.Image:
                 f"at most {MAX_PIXELS // 10**6} million pixels"
             )
         picture.load()
-        return to_grey(_upright(picture))
+        upright: Image.Image = picture
+        with contextlib.suppress(Exception):  # broken metadata, around pixels that are whole
+            upright = ImageOps.exif_transpose(picture)  # as every viewer shows a photograph
+        return to_grey(upright)
 
 
 def count_pages(image: bytes) -> int:
     """How many pages a TIFF holds; any other picture is one, whatever moves in it.
 
-    Raises:
-        OcrkitError: empty, broken, or of a kind that is not read.
+    Raises OcrkitError: empty, broken, or of a kind that is not read.
     """
     with _opened(image) as picture:
         return getattr(picture, "n_frames", 1) if picture.format == "TIFF" else 1
@@ -61,6 +61,11 @@ def _opened(image: bytes) -> Iterator[Image.Image]:
             yield picture
     except OcrkitError:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise OcrkitError(
+            "the image is enormous: cut or shrink it to "
+            f"at most {MAX_PIXELS // 10**6} million pixels"
+        ) from None
     except Image.UnidentifiedImageError:
         raise OcrkitError(
             f"the image does not decode: this is no picture file ({', '.join(FORMATS)} are read)"
@@ -74,9 +79,7 @@ def to_grey(picture: Image.Image) -> Image.Image:
 
     Values beyond 8 bits are divided by the smallest full scale (1, 255, then 10, 12, 14 and 16
     bits) that holds the largest of them, because files do not say how many bits they use.
-
-    Raises:
-        OcrkitError: values that are negative, not finite or over 65535.
+    Raises OcrkitError: values that are negative, not finite or over 65535.
     """
     mode = picture.mode
     if mode == "L" and "transparency" not in picture.info:
@@ -94,18 +97,10 @@ def to_grey(picture: Image.Image) -> Image.Image:
 
 def contrast_problem(grey: Image.Image) -> str:
     """Why nothing can be read in a greyscale picture that is one grey all over, or ""."""
-    if _contrast(grey) >= MIN_CONTRAST:
+    if np.ptp(np.asarray(grey)) >= MIN_CONTRAST:
         return ""
     darkest, lightest = grey.getextrema()
     return f"the image has no contrast (greys from {darkest} to {lightest}): nothing can be seen"
-
-
-def _upright(picture: Image.Image) -> Image.Image:
-    """Turned as the EXIF orientation says, which is how every viewer shows a photograph."""
-    try:
-        return ImageOps.exif_transpose(picture)
-    except Exception:  # broken metadata, around pixels that are whole
-        return picture
 
 
 def _to_8_bits(picture: Image.Image) -> Image.Image:
@@ -129,8 +124,5 @@ def _on_paper(picture: Image.Image) -> Image.Image:
         Image.alpha_composite(Image.new("RGBA", picture.size, paper), picture).convert("L")
         for paper in ("white", "black")
     )
-    return on_black if _contrast(on_black) > 2 * _contrast(on_white) else on_white
-
-
-def _contrast(grey: Image.Image) -> int:
-    return int(np.ptp(np.asarray(grey)))
+    contrasts = [int(np.ptp(np.asarray(grey))) for grey in (on_white, on_black)]
+    return on_black if contrasts[1] > 2 * contrasts[0] else on_white

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 import lmdb
 from PIL import Image
 
-from ocrkit.data.beside import check_readable, stamp, write_checked
+from ocrkit.data.beside import check_readable, write_checked
 from ocrkit.data.pictures import decode
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_folder, read_json, write_json
@@ -51,14 +51,11 @@ def write_set(
 ) -> Written:
     """Write an LMDB set and its `manifest.json`, whole or not at all.
 
-    Args:
-        path: the set's folder; a set that is there is replaced when the new one is whole.
-        items: the labelled images.
-        about: what the manifest should tell besides count and fingerprint.
-        verify: decode each image and refuse those that fail (named in the result).
-
-    Raises:
-        OcrkitError: nothing to write, the disk is full, or the folder holds something else.
+    path: the set's folder; a set that is there is replaced when the new one is whole.
+    items: the labelled images.
+    about: what the manifest should tell besides count and fingerprint.
+    verify: decode each image and refuse those that fail (named in the result).
+    Raises OcrkitError: nothing to write, the disk is full, or the folder holds something else.
     """
     done, digest = Written(), hashlib.sha256()
     with atomic_folder(path, SET_FILES) as folder:
@@ -73,7 +70,7 @@ def write_set(
                     continue
                 done.count += 1
                 text = item.text.encode("utf-8")
-                digest.update(len(item.image).to_bytes(8, "little") + item.image + text + b"\0")
+                digest.update(_digested(item.image, text))
                 batch.append((b"image-%09d" % done.count, item.image))
                 batch.append((b"label-%09d" % done.count, text))
                 if len(batch) >= _COMMIT_EVERY:
@@ -89,13 +86,17 @@ def write_set(
         finally:
             env.close()
         (folder / "lock.mdb").unlink(missing_ok=True)
-        write_checked(folder, stamp(folder))
+        write_checked(folder)
         done.fingerprint = digest.hexdigest()[:16]
         manifest = {"count": done.count, "fingerprint": done.fingerprint, **(about or {})}
         if done.refused:
             manifest["refused"] = done.refused
         write_json(folder / "manifest.json", manifest)
     return done
+
+
+def _digested(image: bytes, text: bytes) -> bytes:
+    return len(image).to_bytes(8, "little") + image + text + b"\0"
 
 
 def _refusal(item: Item, verify: bool) -> str:
@@ -126,16 +127,23 @@ def _put(env: lmdb.Environment, pairs: list[tuple[bytes, bytes]]) -> None:
 
 # LMDB opens a file once a process: sets of one file (device, inode) share the handle.
 _handles: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValueDictionary()
-
-
 _opening = threading.Lock()
+
+
+def _no_set(path: Path) -> str:
+    """Why there is no set here, and what to give instead."""
+    if not path.exists():
+        return f"{path} is missing: give the folder of an LMDB set"
+    if inside := sorted(file.parent for file in path.glob("*/data.mdb")):
+        return f"{path} is not an LMDB set, it holds {len(inside)}: give one, such as {inside[0]}"
+    return f"{path} is not an LMDB set (`ocrkit pack` makes one): it has no data.mdb"
 
 
 def _open(path: Path) -> lmdb.Environment:
     """A set's handle for reading. Without locks, so that a forked process may go on using it."""
     file = path / "data.mdb"
     if not file.is_file():
-        raise OcrkitError(f"{path} is not an LMDB set: it has no data.mdb")
+        raise OcrkitError(_no_set(path))
     status = file.stat()
     key = (status.st_dev, status.st_ino)
     with _opening:
@@ -172,9 +180,7 @@ class ImageSet:
 
     The LMDB handle is opened when first needed and stays behind when a set is sent to spawned
     workers (the reference's cannot be sent).
-
-    Raises:
-        OcrkitError: not an LMDB set, truncated, damaged, or without `num-samples`.
+    Raises OcrkitError: not an LMDB set, truncated, damaged, or without `num-samples`.
     """
 
     def __init__(self, path: str | Path):
@@ -182,8 +188,8 @@ class ImageSet:
         self._env: lmdb.Environment | None = None
         raw = self._get(b"num-samples") or b"missing"
         if not re.fullmatch(rb"0*[1-9][0-9]{0,17}", raw):
-            said = f"{raw[:20]!r}{'...' if len(raw) > 20 else ''}"
-            raise OcrkitError(f"{self.path} is an LMDB without images (num-samples is {said})")
+            found = f"{raw[:20]!r}{'...' if len(raw) > 20 else ''}"
+            raise OcrkitError(f"{self.path} is an LMDB without images (num-samples is {found})")
         self._count = int(raw)
         if self._count > (records := _open(self.path).stat()["entries"]):
             raise OcrkitError(
@@ -236,11 +242,7 @@ class ImageSet:
         return self._value("image", index)
 
     def image(self, index: int) -> Image.Image:
-        """Image `index`, decoded to greyscale.
-
-        Raises:
-            OcrkitError: it does not decode.
-        """
+        """Image `index`, decoded to greyscale. Raises OcrkitError: it does not decode."""
         return decode(self.image_bytes(index))
 
     @property
@@ -258,7 +260,5 @@ class ImageSet:
             return self.manifest["fingerprint"]
         digest = hashlib.sha256()
         for i in range(len(self)):
-            image = self.image_bytes(i)
-            text = self.text(i).encode("utf-8")
-            digest.update(len(image).to_bytes(8, "little") + image + text + b"\0")
+            digest.update(_digested(self.image_bytes(i), self.text(i).encode("utf-8")))
         return digest.hexdigest()[:16]

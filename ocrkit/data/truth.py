@@ -14,7 +14,7 @@ _FILE = ("file", "filename", "file_name", "image", "path", "파일", "파일명"
 _LABEL = ("label", "text", "words", "gt", "라벨", "레이블", "정답", "텍스트", "글자")
 # A file's name may hold spaces: it goes on up to what ends image files, if that is there.
 _SPACED = re.compile(
-    r"(?P<file>.+?\.(?:png|jpe?g|bmp|gif|tiff?|webp)|\S+)\s+(?P<label>.*)", re.IGNORECASE
+    r"(?P<file>.+?\.(?:png|jpe?g|bmp|gif|tiff?|webp)|\S+?),?\s+(?P<label>.*)", re.IGNORECASE
 )
 
 _CELL = re.compile(r'\s*("(?:[^"]|"")*"|[^,]*),')
@@ -35,14 +35,13 @@ class Line:
 def read_truth(path: Path) -> list[Line]:
     """The lines of a GT file, without its header and empty lines.
 
-    A line is `file<TAB>label` or `file label` (the first space after the file's name divides them).
+    A line is `file<TAB>label` or `file label` (the first space after the file's name divides them),
+    or `file, "label"`, as ICDAR's word lists have it.
     Quotes that a spreadsheet put around labels go. A header row that names the columns (file,
     label; 파일, 정답; ...) is optional, and needed where there are more than two. Commas divide
     only under a header that has them (`filename,words`, as EasyOCR writes it), and no more columns
     than it names: the last may hold commas without quotes.
-
-    Raises:
-        OcrkitError: the file cannot be read, is no text, or is empty.
+    Raises OcrkitError: the file cannot be read, is no text, or is empty.
     """
     texts = enumerate(read_lines(path), start=1)
     rows = [(number, text) for number, text in texts if text is None or text.strip()]
@@ -119,6 +118,11 @@ def _line(number: int, text: str | None, columns: tuple[int, int] | None, split:
             number, fields[0], wrong="more than two columns: add a header with file and label"
         )
     file, label = columns or (0, 1)
+    if fields[label].startswith('[{"transcription"'):
+        boxes = (
+            "the label is a list of boxes of a whole page (PaddleOCR's detection): cut lines out"
+        )
+        return Line(number, fields[file], wrong=boxes)
     name = fields[file]
     if split is not _split and _QUOTED.fullmatch(name):
         name = name[1:-1].replace('""', '"')

@@ -19,14 +19,11 @@ from ocrkit.synth.generate import Generation, Sample, in_order, sample, versions
 _STARTS = 3  # Ray gives its own parts seconds to come up, too few on a busy machine
 _STORE = 256 * 2**20  # bytes of shared memory of a cluster of our own: images are small
 _AHEAD = 200  # chunks of images on their way at most, however large the cluster
+_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
 def import_ray() -> Any:
-    """Ray, whose own annotations know too little.
-
-    Raises:
-        OcrkitError: it is not installed.
-    """
+    """Ray, whose own annotations know too little. Raises OcrkitError: it is not installed."""
     logging.getLogger("ray").setLevel(logging.ERROR)  # in notebooks it misses widgets
     try:
         with warnings.catch_warnings(action="ignore"):  # and so does its progress bar
@@ -44,12 +41,8 @@ def connected(workers: int = 1) -> Iterator[None]:
     """Within the block Ray is there: the cluster that RAY_ADDRESS names, else one of our own.
 
     A process that was connected before stays so.
-
-    Args:
-        workers: how many processors a cluster of our own has; it ends with the block.
-
-    Raises:
-        OcrkitError: Ray is not installed, does not start, or the cluster cannot be reached.
+    workers: how many processors a cluster of our own has; it ends with the block.
+    Raises OcrkitError: Ray is not installed, does not start, or the cluster cannot be reached.
     """
     ray = import_ray()
     if ray.is_initialized():
@@ -57,14 +50,11 @@ def connected(workers: int = 1) -> Iterator[None]:
         return
     address = os.environ.get("RAY_ADDRESS") or "local"
     before = signal.getsignal(signal.SIGTERM)
-    with _address_errors(address):
-        _check_reachable(address)
     try:
         if address == "local":
             _start(ray, workers)
         else:
-            with _address_errors(address):
-                ray.init(address, **_quiet())
+            _join(ray, address)
         # Ray has put its own handler in the place of one that lets trainings save.
         if before not in (signal.SIG_DFL, signal.getsignal(signal.SIGTERM)):
             signal.signal(signal.SIGTERM, before)
@@ -77,7 +67,7 @@ def connected(workers: int = 1) -> Iterator[None]:
 
 def _start(ray: Any, workers: int) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its makers
-    options = {"include_dashboard": False, "object_store_memory": _STORE, **_quiet()}
+    options = {"include_dashboard": False, "object_store_memory": _STORE, **_QUIET}
     for attempt in range(1, _STARTS + 1):
         try:
             ray.init("local", num_cpus=workers, **options)
@@ -87,26 +77,17 @@ def _start(ray: Any, workers: int) -> None:
                 raise OcrkitError(f"Ray does not start: {_one_line(error)}") from error
 
 
-def _check_reachable(address: str) -> None:
-    """See that host:port answers, for Ray itself would try for minutes."""
+def _join(ray: Any, address: str) -> None:
     host, colon, port = address.rpartition("://")[2].rpartition(":")
-    if colon:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-
-
-@contextlib.contextmanager
-def _address_errors(address: str) -> Iterator[None]:
     try:
-        yield
+        if colon:  # Ray itself would try for minutes
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        ray.init(address, **_QUIET)
     except (OSError, RuntimeError, ValueError) as error:
         raise OcrkitError(
             f"no Ray cluster at RAY_ADDRESS={address} ({_one_line(error)}): start one with "
             "`ray start --head`, or unset RAY_ADDRESS to use this machine alone"
         ) from error
-
-
-def _quiet() -> dict[str, Any]:
-    return {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
 def _one_line(error: BaseException) -> str:
@@ -117,7 +98,6 @@ def _one_line(error: BaseException) -> str:
 def plain_errors() -> Iterator[None]:
     """What a task raised, as it raised it: Ray wraps it in a traceback of many lines."""
     ray = import_ray()
-
     try:
         yield
     except ray.exceptions.RayTaskError as error:
@@ -129,11 +109,9 @@ def plain_errors() -> Iterator[None]:
 def draw(generation: Generation) -> Iterator[Sample]:
     """All samples in order, drawn by the cluster: the same bytes as `ocrkit.synth.samples`.
 
-    Raises:
-        OcrkitError: a machine would draw other images, having other fonts or libraries.
+    Raises OcrkitError: a machine would draw other images, having other fonts or libraries.
     """
     ray = import_ray()
-
     task, shared, ours = ray.remote(_draw), ray.put(generation), versions()
 
     def submit(indices: range) -> Future[list[Sample]]:

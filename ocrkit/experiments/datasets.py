@@ -4,6 +4,7 @@ Training, validation and test share no label. A set that is there and was made w
 parameters is kept, so that a stopped run goes on where it was.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,19 +26,14 @@ Watch = Callable[[str, int, int], None]  # name of the set, images done, images 
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be generated: the charset, the fonts and one generation per set.
-
-    Attributes:
-        choices: what differs from the preset, as it was asked for.
-        left_out_words: reason -> entries of the word list that are not drawn, or not as they are.
-        left_out_fonts: name -> why.
-    """
+    """What will be generated: the charset, the fonts and one generation per set."""
 
     preset: Preset
-    choices: dict[str, str | int]
+    choices: dict[str, str | int]  # what differs from the preset, as it was asked for
     charset: str
     fonts: tuple[Font, ...]
-    left_out_fonts: dict[str, str]
+    left_out_fonts: dict[str, str]  # name -> why
+    # reason -> entries of the word list that are not drawn, or not as they are
     left_out_words: dict[str, list[str]]
     words: dict[str, list[str]]
     generations: dict[str, tuple[Generation, ...]]
@@ -67,15 +63,12 @@ def plan(
 ) -> Plan:
     """Decide what a preset's data is, without making any.
 
-    Args:
-        words: another word list (a file) instead of the project's own.
-        fonts: another source of fonts than the preset's.
-        syllables: how many of the commonest characters are drawn, instead of the preset's; 0: all.
-        longest: characters of the longest word, instead of the preset's.
-        all_characters: not Hangul alone: digits, Latin letters, Hanja and signs of the word list.
-
-    Raises:
-        OcrkitError: no words over the charset, or no font that can draw it.
+    words: another word list (a file) instead of the project's own.
+    fonts: another source of fonts than the preset's.
+    syllables: how many of the commonest characters are drawn, instead of the preset's; 0: all.
+    longest: characters of the longest word, instead of the preset's.
+    all_characters: not Hangul alone: digits, Latin letters, Hanja and signs of the word list.
+    Raises OcrkitError: no words over the charset, or no font that can draw it.
     """
     choices = {
         "--words": str(words or ""),
@@ -90,8 +83,12 @@ def plan(
         preset = replace(preset, charset="pool", pool_size=syllables or preset.pool_size)
     source = fonts or preset.fonts
     found = find_fonts(source)
-    if source == "koreanize":
-        _check_pinned(found)
+    # Everybody's data is the same only if everybody's faces are.
+    if source == "koreanize" and {font.name: font.sha256 for font in found} != PINNED_FONTS:
+        raise OcrkitError(
+            "the pinned faces have changed: install koreanize-matplotlib 0.1.1, or choose other "
+            "faces with --fonts (and get other data)"
+        )
     charset, usable, left_out = _choose_words(
         preset, read_word_list(words, not all_characters), found, every=syllables == 0
     )
@@ -131,7 +128,7 @@ def _choose_words(
         "are drawn without what is no Hangul syllable (--all-characters keeps it)": [
             f"{entry} as {word}" for entry, word in listed.shortened.items()
         ],
-        f"hold characters that no font has ({''.join(sorted(undrawable))})": [
+        f"hold characters that no font has ({shown(undrawable)})": [
             word for word in listed.words if not undrawable.isdisjoint(word)
         ],
         f"hold other characters than the {len(charset)} commonest (--syllables 0 takes all)": [
@@ -150,19 +147,16 @@ def _choose_words(
     return charset, usable, left_out
 
 
+def shown(characters: set[str], most: int = 20) -> str:
+    """Characters in order, and how many more there are."""
+    more = f" and {len(characters) - most:,} more" if len(characters) > most else ""
+    return "".join(sorted(characters)[:most]) + more
+
+
 def first_few(entries: Sequence[str], most: int = 5) -> str:
     """How many entries, and the first of them: "7 words (가, 나, 다 and 4 more)"."""
     more = f" and {len(entries) - most:,} more" if len(entries) > most else ""
     return f"{len(entries):,} words ({', '.join(entries[:most])}{more})"
-
-
-def _check_pinned(fonts: list[Font]) -> None:
-    """Everybody's data is the same only if everybody's faces are."""
-    if {font.name: font.sha256 for font in fonts} != PINNED_FONTS:
-        raise OcrkitError(
-            "the pinned faces have changed: install koreanize-matplotlib 0.1.1, or choose other "
-            "faces with --fonts (and get other data)"
-        )
 
 
 def _generations(
@@ -218,21 +212,21 @@ def prepare(
 ) -> DataSets:
     """Make what is missing of a preset's sets under `folder`.
 
-    Args:
-        workers: processes that draw.
-        planned: what `plan` made of the preset and of other choices.
-        draw: draws instead of processes of our own, as `ocrkit.experiments.cluster.draw` does.
-
-    Raises:
-        OcrkitError: as `plan`, the disk is full, or the folder holds something else.
+    workers: processes that draw.
+    planned: what `plan` made of the preset and of other choices.
+    draw: draws instead of processes of our own, as `ocrkit.experiments.cluster.draw` does.
+    Raises OcrkitError: as `plan`, the disk is full, or the folder holds something else.
     """
     folder, what = Path(folder), planned or plan(preset)
     _check_folder(folder, what)
     prints = {}
     for name, generations in what.generations.items():
-        about = {"generator": manifest(*generations)}
+        about = {"generator": json.loads(json.dumps(manifest(*generations)))}
         sweep_up(folder / name, SET_FILES)
-        if not _is_made(folder / name, about):
+        there = None
+        with contextlib.suppress(OcrkitError):
+            there = ImageSet(folder / name).manifest.get("generator")
+        if there != about["generator"]:
             drawn = (s for g in generations for s in (draw(g) if draw else samples(g, workers)))
             total = sum(g.count for g in generations)
             # Our own images need no second look: what was just encoded decodes.
@@ -272,15 +266,6 @@ def _check_folder(folder: Path, what: Plan) -> None:
         )
     for name in what.generations:
         check_replaceable(folder / name, SET_FILES)
-
-
-def _is_made(path: Path, about: dict) -> bool:
-    """Is this very set there already, with the same generator in its manifest?"""
-    try:
-        generator = ImageSet(path).manifest.get("generator")
-    except OcrkitError:
-        return False
-    return generator == json.loads(json.dumps(about["generator"], ensure_ascii=False))
 
 
 def _items(drawn: Iterable[Sample], name: str, total: int, watch: Watch) -> Iterator[Item]:

@@ -2,17 +2,25 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ocrkit.data.pictures import contrast_problem, decode
 from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
-from ocrkit.experiments import label_checks
-from ocrkit.experiments.label_checks import ConcatImageSets, Finding, Settings, part_of, share_of
-from ocrkit.experiments.look_alikes import check_look_alikes
+from ocrkit.experiments import label_checks as labels
+from ocrkit.experiments.label_checks import (
+    ConcatImageSets,
+    Finding,
+    Settings,
+    characters,
+    part_of,
+    share_of,
+)
 from ocrkit.models import parse_name
 from ocrkit.reading import MIN_SYLLABLE_PIXELS, higher_than_wide
 from ocrkit.training.losses import make_converter
@@ -41,6 +49,40 @@ class SampledImage:
         return 32 * self.width / self.height
 
 
+class SampledSets(ConcatImageSets):
+    """Sets as one, of whose images all, or `SAMPLE` at random (always the same), are looked at."""
+
+    @cached_property
+    def sample(self) -> list[int]:
+        if len(self) <= SAMPLE:
+            return list(range(len(self)))
+        chosen = np.random.default_rng(0).choice(len(self), SAMPLE, replace=False)
+        return np.sort(chosen).tolist()
+
+    @cached_property
+    def images(self) -> list[SampledImage]:
+        """The sample, decoded."""
+        return list(map(self._decoded, self.sample))
+
+    def _decoded(self, index: int) -> SampledImage:
+        try:
+            grey = decode(self.image_bytes(index))
+        except OcrkitError as error:
+            return SampledImage(index, broken=str(error))
+        return SampledImage(index, *grey.size, blank=contrast_problem(grey))
+
+    @cached_property
+    def whole(self) -> list[SampledImage]:
+        """Those of the sample that decode."""
+        return [image for image in self.images if not image.broken]
+
+    def digest(self, index: int) -> str:
+        try:
+            return hashlib.sha256(self.image_bytes(index)).hexdigest()
+        except OcrkitError:
+            return ""
+
+
 def diagnose(
     train: ImageSet | Sequence[ImageSet],
     model: str,
@@ -54,53 +96,37 @@ def diagnose(
 ) -> list[Finding]:
     """Look at one or more training sets, taken together, for a model.
 
-    Args:
-        model: such as "TPS-VGG-BiLSTM-Attn".
-        image_width: pixels that every image is resized to.
-        max_length: characters of the longest label.
-        charset: the characters that the model would know.
-        test: a set to validate or test on; looked at for itself, and for what it shares.
-        pad: would the images keep their shapes and be padded, instead of stretched?
-        unfit_limit: share of labels that may need more CTC frames than there are, 0 to 1.
-
-    Returns:
-        Findings: first what stops a training, then warnings, then what is well.
-
-    Raises:
-        OcrkitError: an unknown model, a charset that repeats itself, a width no model can have, or
-            a set that cannot be read.
+    model: such as "TPS-VGG-BiLSTM-Attn".
+    image_width: pixels that every image is resized to.
+    max_length: characters of the longest label.
+    charset: the characters that the model would know.
+    test: a set to validate or test on; looked at for itself, and for what it shares.
+    pad: would the images keep their shapes and be padded, instead of stretched?
+    unfit_limit: share of labels that may need more CTC frames than there are, 0 to 1.
+    Returns Findings: first what stops a training, then warnings, then what is well.
+    Raises OcrkitError: an unknown model, a charset that repeats itself, a width no model can have,
+    or a set that cannot be read.
     """
     stages = parse_name(model)
     make_converter(stages.prediction, charset, max_length)
     if image_width < 8:
         raise OcrkitError(f"images {image_width} pixels wide are too narrow: use 8 or more")
     settings = Settings(stages, image_width, max_length, charset, unfit_limit, pad)
-    data = ConcatImageSets([train] if isinstance(train, ImageSet) else train)
+    data = SampledSets([train] if isinstance(train, ImageSet) else train, settings)
     if not len(data):
         raise OcrkitError("there is no training set to look at: give one")
-    images = sampled_images(data)
-    whole = [image for image in images if not image.broken]
-    found = [
-        *_checks_of_any_set(data, images, settings),
-        check_squeezed(data, whole, settings),
-        *check_shapes(data, whole, settings),
-        label_checks.check_spaces(data),
-        *label_checks.check_characters(data, settings),
-        check_look_alikes(data),
-        label_checks.check_size(data),
-    ]
+    found = [check(data) for check in (*_OF_ANY_SET, *_OF_TRAINING)] + list(check_shapes(data))
     if test is not None:
-        other = ConcatImageSets([test], "test: ")
-        found += _checks_of_any_set(other, sampled_images(other), settings)
-        found += [label_checks.check_unseen(data, other), *check_overlap(data, other)]
+        other = SampledSets([test], settings, "test: ")
+        found += [check(other) for check in _OF_ANY_SET]
+        found += [check(other, data) for check in _OF_BOTH]
     return sorted(found, key=lambda finding: _ORDER.index(finding.level))
 
 
 def refuse(findings: list[Finding]) -> None:
     """Stop where a training would fail.
 
-    Raises:
-        OcrkitError: the first finding that says "stop", and how many more do.
+    Raises OcrkitError: the first finding that says "stop", and how many more do.
     """
     stops = [finding for finding in findings if finding.level == "stop"]
     if stops:
@@ -109,65 +135,25 @@ def refuse(findings: list[Finding]) -> None:
         raise OcrkitError(f"{first.what}: {first.message}; what to do: {first.advice}{also}")
 
 
-def _checks_of_any_set(
-    data: ConcatImageSets, images: list[SampledImage], settings: Settings
-) -> list[Finding]:
-    return [
-        label_checks.check_frames(data, settings),
-        label_checks.check_charset(data, settings),
-        label_checks.check_length(data, settings),
-        label_checks.check_empty(data),
-        check_broken(data, images),
-        check_contrast(data, images),
-    ]
-
-
-def sample(data: ConcatImageSets) -> list[int]:
-    """Which images to look at: all of them, or `SAMPLE` at random (always the same)."""
-    if len(data) <= SAMPLE:
-        return list(range(len(data)))
-    return np.sort(np.random.default_rng(0).choice(len(data), SAMPLE, replace=False)).tolist()
-
-
-def sampled_images(data: ConcatImageSets) -> list[SampledImage]:
-    """The sample, decoded."""
-    found = []
-    for index in sample(data):
-        try:
-            grey = decode(data.image_bytes(index))
-        except OcrkitError as error:
-            found.append(SampledImage(index, broken=str(error)))
-            continue
-        found.append(SampledImage(index, *grey.size, blank=contrast_problem(grey)))
-    return found
-
-
-def looked_at(found: Sequence, images: Sequence) -> str:
-    """How many were found among the images of a sample, in words."""
-    return part_of(len(found), len(images), "images looked at")
-
-
-def check_contrast(data: ConcatImageSets, images: list[SampledImage]) -> Finding:
+def check_contrast(data: SampledSets) -> Finding:
     """Is anything to be seen in the images?"""
-    what, blank = f"{data.prefix}contrast", [image.index for image in images if image.blank]
-    if not blank:
-        return Finding("ok", what, f"none of {len(images):,} looked at is blank")
-    text = f"{looked_at(blank, images)} are one grey all over "
-    text += f"({data.examples(blank)}): nothing can be seen in them"
-    level = "stop" if len(blank) == len(images) else "warn"
-    return Finding(level, what, text, "make them again, or leave them out")
+    blank, looked = [image.index for image in data.images if image.blank], len(data.images)
+    problem = f"{data.found(blank, 'are one grey all over', looked)}: nothing can be seen in them"
+    advice, level = "make them again, or leave them out", "stop" if len(blank) == looked else "warn"
+    well = f"none of {looked:,} looked at is blank"
+    return data.judge("contrast", blank, well, problem, advice, level)
 
 
-def check_broken(data: ConcatImageSets, images: list[SampledImage]) -> Finding:
+def check_broken(data: SampledSets) -> Finding:
     """Do the images decode?"""
-    what, broken = f"{data.prefix}broken images", [image for image in images if image.broken]
-    if not broken:
-        return Finding("ok", what, f"none of {len(images):,} looked at")
+    broken, looked = [image for image in data.images if image.broken], len(data.images)
     shown = ", ".join(f"{data.where(image.index)}: {image.broken}" for image in broken[:3])
-    text = f"{looked_at(broken, images)} do not decode ({shown})"
-    if len(broken) == len(images):
-        return Finding("stop", what, text, "make the set again from whole files")
-    return Finding("warn", what, text, "training leaves them out; make them again if they matter")
+    problem = f"{part_of(len(broken), looked, 'images looked at')} do not decode ({shown})"
+    level, advice = "warn", "training leaves them out; make them again if they matter"
+    if len(broken) == looked:
+        level, advice = "stop", "make the set again from whole files"
+    well = f"none of {looked:,} looked at"
+    return data.judge("broken images", broken, well, problem, advice, level)
 
 
 def width_in_syllables(text: str) -> float:
@@ -175,101 +161,108 @@ def width_in_syllables(text: str) -> float:
     return sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.5 for c in text)
 
 
-def check_squeezed(data: ConcatImageSets, whole: list[SampledImage], settings: Settings) -> Finding:
+def check_squeezed(data: SampledSets) -> Finding:
     """Does a syllable keep enough pixels of width once the image is resized?
 
     A line that is n syllables wide, or n times as wide as high, gives a syllable at most 1/n of
     the width: of the image's own, where it is padded.
     """
-    width = settings.image_width
+    width, whole = data.settings.image_width, data.whole
     if not whole:
         return Finding("ok", "squeezed", "no image to look at")
-    texts = [data.texts[image.index].strip() for image in whole]
     syllables = [
-        max(width_in_syllables(text), image.width / image.height, 1.0)
-        for text, image in zip(texts, whole, strict=True)
+        max(width_in_syllables(data.texts[image.index].strip()), image.width / image.height, 1.0)
+        for image in whole
     ]
-    widths = [min(width, image.width_at_32) if settings.pad else width for image in whole]
+    widths = [min(width, image.width_at_32) if data.settings.pad else width for image in whole]
     pixels = np.divide(widths, syllables)
     thin = [whole[i].index for i in np.argsort(pixels, kind="stable")]
     thin = thin[: int(np.sum(pixels < MIN_SYLLABLE_PIXELS))]
-    if len(thin) <= 0.01 * len(whole):
-        text = f"a syllable is about {np.median(pixels):.0f} pixels wide at width {width}"
-        return Finding("ok", "squeezed", text)
     wanted = -(-int(np.ceil(MIN_SYLLABLE_PIXELS * share_of(syllables))) // 4) * 4
-    text = (
-        f"{looked_at(thin, whole)} are squeezed until a syllable is under "
-        f"{MIN_SYLLABLE_PIXELS} pixels wide (median {np.median(pixels):.1f} at width {width}; "
-        f"{data.examples(thin)})"
-    )
-    return Finding("warn", "squeezed", text, f"--image-width {wanted}, or shorter pieces of text")
+    text = f"are squeezed until a syllable is under {MIN_SYLLABLE_PIXELS} pixels wide, "
+    text += f"median {np.median(pixels):.1f} at width {width}"
+    well = f"a syllable is about {np.median(pixels):.0f} pixels wide at width {width}"
+    advice = f"--image-width {wanted}, or shorter pieces of text"
+    bad = len(thin) > 0.01 * len(whole)
+    return data.judge("squeezed", bad, well, data.found(thin, text, len(whole)), advice)
 
 
-def check_shapes(
-    data: ConcatImageSets, whole: list[SampledImage], settings: Settings
-) -> list[Finding]:
+def check_shapes(data: SampledSets) -> Iterator[Finding]:
     """Are they lines of text, large enough to read, and not stretched several times over?"""
+    width, pad, whole = data.settings.image_width, data.settings.pad, data.whole
     if not whole:
-        return []
-    found: list[Finding] = []
-
-    def warn(what: str, text: str, advice: str) -> None:
-        found.append(Finding("warn", what, text, advice))
-
-    tall = [image.index for image in whole if higher_than_wide(image.width, image.height)]
-    if high := [index for index in tall if len(data.labels[index]) > 1]:
-        text = f"{looked_at(high, whole)} are higher than wide "
-        text += f"({data.examples(high)}): upright text, or pages?"
-        advice = "cut pages into lines, turn the images, or leave them out: lines are read sideways"
-        warn("higher than wide", text, advice)
-    small = [image.index for image in whole if image.height < MIN_HEIGHT]
-    if len(small) > 0.01 * len(whole):
-        text = f"{looked_at(small, whole)} are under {MIN_HEIGHT} pixels "
-        text += f"high ({data.examples(small)}): their strokes are lost already"
-        warn("small", text, "cut them from larger pictures; resizing brings nothing back")
-    widths, width = [image.width_at_32 for image in whole], settings.image_width
+        return
+    well, shapes = True, [(image.index, image.width, image.height) for image in whole]
+    high = [i for i, w, h in shapes if higher_than_wide(w, h) and len(data.labels[i]) > 1]
+    small = [i for i, _, h in shapes if h < MIN_HEIGHT]
+    widths = [image.width_at_32 for image in whole]
     usual = max(-(-int(np.ceil(share_of(widths))) // 4) * 4, 8)
-    if width > 3 * (median := float(np.median(widths))) and usual < width:
-        way = "padded" if settings.pad else "stretched"
+    narrow, median, wide = np.quantile(widths, (0.05, 0.5, 0.95))
+    if high:
+        well, text = False, data.found(high, "are higher than wide", len(whole))
+        advice = "cut pages into lines, turn the images, or leave them out: lines are read sideways"
+        yield Finding("warn", "higher than wide", f"{text}: upright text, or pages?", advice)
+    if len(small) > 0.01 * len(whole):
+        well, text = False, data.found(small, f"are under {MIN_HEIGHT} pixels high", len(whole))
+        advice = "cut them from larger pictures; resizing brings nothing back"
+        yield Finding("warn", "small", f"{text}: their strokes are lost already", advice)
+    if width > 3 * median and usual < width:
+        well, way = False, "padded" if pad else "stretched"
         text = f"at 32 pixels of height the images are about {median:.0f} pixels wide, and would "
         text += f"be {way} to {width}: slow, and unlike what was drawn"
-        warn("stretched", text, f"--image-width {usual} (99 % are not squeezed)")
-    narrow, wide = np.quantile(widths, (0.05, 0.95))
-    if wide > MIXED * narrow and not settings.pad:
+        advice = f"--image-width {usual} (99 % are not squeezed)"
+        yield Finding("warn", "stretched", text, advice)
+    if wide > MIXED * narrow and not pad:
+        well = False
         text = f"at 32 pixels of height one image in twenty is under {narrow:.0f} pixels wide and "
         text += f"one in twenty over {wide:.0f}: at one width, a syllable of the first is drawn "
         text += f"{wide / narrow:.0f} times as wide as one of the second"
-        warn("mixed shapes", text, "--pad keeps the shapes")
-    return found or [Finding("ok", "shapes", f"{len(whole):,} images looked at are lines of text")]
+        yield Finding("warn", "mixed shapes", text, "--pad keeps the shapes")
+    if well:
+        yield Finding("ok", "shapes", f"{len(whole):,} images looked at are lines of text")
 
 
-def check_overlap(train: ConcatImageSets, test: ConcatImageSets) -> list[Finding]:
-    """Which labels and which very images of the test set are in the training set too?"""
-    known, what = set(train.labels), "test: same labels"
+def check_unseen_in_training(test: SampledSets, train: SampledSets) -> Finding:
+    """Does the test set hold characters that training never shows?"""
+    missing = Counter(c for label in test.labels for c in label if c not in train.counts)
+    bad = [i for i, label in enumerate(test.labels) if not missing.keys().isdisjoint(label)]
+    text = "hold characters that no training label shows, "
+    problem = test.found(bad, text + characters(missing.most_common()))
+    advice = "they cannot be read right: add training images that show them"
+    well = "training shows every character of the test set"
+    return test.judge("unseen characters", bad, well, problem, advice)
+
+
+def check_same_labels(test: SampledSets, train: SampledSets) -> Finding:
+    """Which labels of the test set are in the training set too?"""
+    known = set(train.labels)
     seen = [i for i, label in enumerate(test.labels) if label in known]
-    found = [Finding("ok", what, "training knows none of the test labels")]
-    if seen:
-        text = f"{test.count(seen, 'test labels')} are training labels too ({test.examples(seen)})"
-        advice = "the score tells how known words are read: keep some words for the test alone"
-        found = [Finding("warn", what, text, advice)]
+    advice = "the score tells how known words are read: keep some words for the test alone"
+    well, problem = "training knows none of the labels", test.found(seen, "are training labels too")
+    return test.judge("same labels", seen, well, problem, advice)
 
+
+def check_same_images(test: SampledSets, train: SampledSets) -> Finding:
+    """Which very images of the test set are in the training set too?"""
     # The same picture mostly has the same label: those first, then others up to a limit.
-    looked = sample(test)
-    labels = {test.labels[i] for i in looked}
-    alike = [i for i, label in enumerate(train.labels) if label in labels][: 10 * SAMPLE]
-    pictures = {_digest(train, i) for i in {*alike, *sample(train)}} - {""}
-    same, what = [i for i in looked if _digest(test, i) in pictures], "test: same images"
-    text = f"{part_of(len(same), len(looked), 'test images looked at')} are training images too"
-    if not same:
-        return [*found, Finding("ok", what, text)]
+    texts = {test.labels[i] for i in test.sample}
+    alike = [i for i, label in enumerate(train.labels) if label in texts][: 10 * SAMPLE]
+    pictures = {train.digest(i) for i in {*alike, *train.sample}} - {""}
+    same, looked = [i for i in test.sample if test.digest(i) in pictures], len(test.sample)
     # A test set that is training's own measures memory.
-    level = "stop" if 2 * len(same) > len(looked) else "warn"
+    level = "stop" if 2 * len(same) > looked else "warn"
     advice = "take them out of one of the sets: the score would measure memory"
-    return [*found, Finding(level, what, f"{text} ({test.examples(same)})", advice)]
+    well = f"none of {looked:,} looked at is a training image"
+    problem = test.found(same, "are training images too", looked)
+    return test.judge("same images", same, well, problem, advice, level)
 
 
-def _digest(data: ConcatImageSets, index: int) -> str:
-    try:
-        return hashlib.sha256(data.image_bytes(index)).hexdigest()
-    except OcrkitError:
-        return ""
+_OF_ANY_SET = (
+    *(labels.check_frames, labels.check_charset, labels.check_length, labels.check_empty),
+    *(check_broken, check_contrast),
+)
+_OF_TRAINING = (
+    *(check_squeezed, labels.check_spaces, labels.check_unseen_characters),
+    *(labels.check_images_a_character, labels.check_look_alikes, labels.check_size),
+)
+_OF_BOTH = (check_unseen_in_training, check_same_labels, check_same_images)

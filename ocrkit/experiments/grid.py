@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ocrkit.models import MODEL_NAMES, Recognizer, parse_name
+from ocrkit.models.prediction import WRITING
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,7 @@ class Run:
 def grid(models: tuple[str, ...] = (), seeds: tuple[int, ...] = (1,)) -> list[Run]:
     """The runs of a sweep; no models named means all 24.
 
-    Raises:
-        OcrkitError: an unknown model name.
+    Raises OcrkitError: an unknown model name.
     """
     for name in models:
         parse_name(name)
@@ -50,9 +50,8 @@ def longest_first(runs: list[Run]) -> list[Run]:
 def count_parameters(model: str, classes: int = 973, image_width: int = 400) -> dict[str, int]:
     """Parameters of a full-size model by stage, for the paper's 972 characters.
 
-    Args:
-        classes: of a CTC model; attention has one more.
+    classes: of a CTC model; attention has one more.
     """
-    extra = parse_name(model).prediction == "Attn"
+    extra = parse_name(model).prediction in WRITING
     built = Recognizer(model, classes=classes + extra, image_width=image_width)
     return built.stage_parameters()

@@ -1,6 +1,8 @@
-"""Findings before a training that follow from the labels alone."""
+"""What follows from the labels alone of how a training would go: each check gives a Finding."""
 
-from collections import Counter
+import re
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +14,7 @@ from ocrkit.hangul import charset as named_charset
 from ocrkit.labels import charset_of, frames_needed, invisible, label_of
 from ocrkit.models import ModelName
 from ocrkit.models.features import frames
+from ocrkit.models.prediction import WRITING
 
 Level = Literal["stop", "warn", "ok"]
 # A syllable seen in fewer images than this is learnt by its few pictures, if at all.
@@ -24,19 +27,12 @@ SMALL_SET, FEW_LABELS = 1000, 300
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
+    """One thing looked at."""
 
-    Attributes:
-        level: "stop": training would fail or teach nothing; "warn": it will disappoint; "ok".
-        what: the thing, in a word or two.
-        message: what was found, with counts, shares and examples.
-        advice: what to change; "" where nothing needs to be.
-    """
-
-    level: Level
-    what: str
-    message: str
-    advice: str = ""
+    level: Level  # "stop": training would fail or teach nothing; "warn": it will disappoint; "ok"
+    what: str  # the thing, in a word or two
+    message: str  # what was found, with counts, shares and examples
+    advice: str = ""  # what to change; "" where nothing needs to be
 
 
 @dataclass(frozen=True)
@@ -54,15 +50,16 @@ class Settings:
 class ConcatImageSets:
     """Several sets as one, with their texts and labels in memory; `prefix` begins its findings.
 
-    Raises:
-        OcrkitError: a set is broken, or a label is missing or not UTF-8.
+    Raises OcrkitError: a set is broken, or a label is missing or not UTF-8.
     """
 
-    def __init__(self, sets: Sequence[ImageSet], prefix: str = ""):
-        self.prefix, self._several = prefix, len(sets) > 1
+    def __init__(self, sets: Sequence[ImageSet], settings: Settings, prefix: str = ""):
+        self.settings, self.prefix, self._several = settings, prefix, len(sets) > 1
         self._rows = [(images, i) for images in sets for i in range(len(images))]
         self.texts = [text for images in sets for text in images.texts()]
         self.labels = [label_of(text) for text in self.texts]
+        # In how many labels each character is.
+        self.counts = Counter(c for label in self.labels for c in set(label))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -76,14 +73,19 @@ class ConcatImageSets:
         images, i = self._rows[index]
         return f"{images.path.name} image {i}" if self._several else f"image {i}"
 
-    def count(self, indices: Sequence[int], things: str = "labels") -> str:
-        """How many, and their share, of all labels."""
-        return part_of(len(indices), len(self), things)
+    def found(self, indices: Sequence[int], problem: str, looked_at: int = 0) -> str:
+        """How many of the labels, or of the images looked at, have a problem, and a few of them."""
+        few = ", ".join(f"{self.where(i)} {quoted(self.labels[i])}" for i in indices[:3])
+        total, things = (looked_at, "images looked at") if looked_at else (len(self), "labels")
+        return f"{part_of(len(indices), total, things)} {problem} ({few})"
 
-    def examples(self, indices: Iterable[int], most: int = 3) -> str:
-        """A few of these images, with their labels."""
-        shown = [i for i, _ in zip(indices, range(most), strict=False)]
-        return ", ".join(f"{self.where(i)} {quoted(self.labels[i])}" for i in shown)
+    def judge(
+        self, what: str, bad: object, well: str, problem: str, advice: str, level: Level = "warn"
+    ) -> Finding:
+        """A finding: of this level where something is bad, else what is well."""
+        if bad:
+            return Finding(level, self.prefix + what, problem, advice)
+        return Finding("ok", self.prefix + what, well)
 
 
 def quoted(text: str, longest: int = 24) -> str:
@@ -103,8 +105,7 @@ def characters(counts: Iterable[tuple[str, int]], most: int = 8) -> str:
     """Characters and how often they occur: "뷁 (3), A (1), and 5 more"."""
     listed = list(counts)
     shown = [f"{f'U+{ord(c):04X}' if invisible(c) else c} ({n:,})" for c, n in listed[:most]]
-    more = [f"and {len(listed) - most:,} more"] if len(listed) > most else []
-    return ", ".join(shown + more)
+    return ", ".join(shown + [f"and {len(listed) - most:,} more"] * (len(listed) > most))
 
 
 def share_of(values: Sequence[float], share: float = 0.99) -> float:
@@ -120,140 +121,152 @@ def narrowest(feature: str, needed: int) -> int:
     return width
 
 
-def check_frames(data: ConcatImageSets, settings: Settings) -> Finding:
+def check_frames(data: ConcatImageSets) -> Finding:
     """Can CTC say the labels in the frames that this width gives?"""
-    stages, width, what = settings.stages, settings.image_width, f"{data.prefix}frames"
-    if stages.prediction != "CTC":
-        return Finding("ok", what, "attention takes a step a character and needs no frames")
+    stages, width = data.settings.stages, data.settings.image_width
+    if stages.prediction in WRITING:
+        well = "attention takes a step a character and needs no frames"
+        return Finding("ok", f"{data.prefix}frames", well)
     here, needs = frames(stages.feature, width), [frames_needed(label) for label in data.labels]
-    unfit = [i for i, need in enumerate(needs) if need > here]
-    if not unfit:
-        text = f"every label fits the {here} CTC frames of width {width} (most needed {max(needs)})"
-        return Finding("ok", what, text)
+    unfit, most = [i for i, need in enumerate(needs) if need > here], max(needs)
     so = "could never be read right" if data.prefix else "would teach nothing, without any error"
-    text = (
-        f"{data.count(unfit)} cannot be said in the {here} CTC frames of width {width}: they need "
-        f"up to {max(needs)}, and {so} ({data.examples(unfit)})"
-    )
-    enough = f"--image-width {narrowest(stages.feature, max(needs))} (all fit)"
+    problem = f"cannot be said in the {here} CTC frames of width {width}: they need up to {most}, "
+    enough = f"{narrowest(stages.feature, most)} (all fit)"
     if (nearly := narrowest(stages.feature, int(share_of(needs)))) > width:
-        enough = f"--image-width {nearly} (99 % fit),{enough.removeprefix('--image-width')}"
-    level = "stop" if len(unfit) / len(data) > settings.unfit_limit else "warn"
-    advice = f"{enough}, shorter pieces of text, or a model that ends in Attn"
-    return Finding(level, what, text, advice)
+        enough = f"{nearly} (99 % fit), {enough}"
+    advice = f"--image-width {enough}, shorter pieces of text, or a model that ends in Attn"
+    well = f"every label fits the {here} CTC frames of width {width} (most needed {most})"
+    level = "stop" if len(unfit) / len(data) > data.settings.unfit_limit else "warn"
+    return data.judge("frames", unfit, well, data.found(unfit, f"{problem}and {so}"), advice, level)
 
 
-def check_length(data: ConcatImageSets, settings: Settings) -> Finding:
+def check_length(data: ConcatImageSets) -> Finding:
     """Are the labels within the maximum length?"""
-    what, lengths = f"{data.prefix}length", [len(label) for label in data.labels]
-    limit, longest, attention = settings.max_length, max(lengths), settings.stages[3] == "Attn"
+    lengths, limit = [len(label) for label in data.labels], data.settings.max_length
+    longest, attention = max(lengths), data.settings.stages.prediction in WRITING
     long = [i for i, length in enumerate(lengths) if length > limit]
-    if not long:
-        return Finding("ok", what, f"the longest label has {longest} of {limit} characters")
-    consequence = ": attention cannot be trained on them" if attention else ""
-    text = f"{data.count(long)} are over max_length = {limit}{consequence} ({data.examples(long)})"
+    so = ": attention cannot be trained on them" if attention else ""
     advice = f"--max-length {longest}"
     if (usual := int(share_of(lengths))) < longest:
         advice += f" ({usual} is enough for 99 %: are the longest labels right?)"
-    return Finding("stop" if attention else "warn", what, text, advice)
+    well = f"the longest label has {longest} of {limit} characters"
+    problem = data.found(long, f"are over max_length = {limit}{so}")
+    return data.judge("length", long, well, problem, advice, "stop" if attention else "warn")
 
 
-def check_charset(data: ConcatImageSets, settings: Settings) -> Finding:
+def check_charset(data: ConcatImageSets) -> Finding:
     """Does the charset hold every character of the labels?"""
-    known, what = set(settings.charset), f"{data.prefix}charset"
+    known = set(data.settings.charset)
     missing = Counter(c for label in data.labels for c in label if c not in known)
-    odd = [c for c in settings.charset if invisible(c)]
-    if not missing and odd:
-        counts = ((c, sum(c in label for label in data.labels)) for c in odd)
-        text = f"the charset holds {len(odd)} invisible characters: {characters(counts)}"
-        return Finding("warn", what, text, "take them out of the labels: nobody can read them")
     if not missing:
-        return Finding("ok", what, f"all characters are among the charset's {len(known):,}")
+        odd = [(c, data.counts[c]) for c in data.settings.charset if invisible(c)]
+        well = f"all characters are among the charset's {len(known):,}"
+        problem = f"the charset holds {len(odd)} invisible characters: {characters(odd)}"
+        advice = "take them out of the labels: nobody can read them"
+        return data.judge("charset", odd, well, problem, advice)
     bad = [i for i, label in enumerate(data.labels) if not known.issuperset(label)]
-    text = (
-        f"{data.count(bad)} hold {len(missing):,} characters that the charset of {len(known):,} "
-        f"lacks: {characters(missing.most_common())} ({data.examples(bad)})"
-    )
-    advice = f"--charset data (the {len(charset_of(data.labels)):,} characters of the labels)"
-    if set(named_charset("ksx1001")).issuperset(charset_of(data.labels)):
+    problem = f"hold {len(missing):,} characters that the charset of {len(known):,} lacks: "
+    own = charset_of(data.labels)
+    advice = f"--charset data (the {len(own):,} characters of the labels)"
+    if set(named_charset("ksx1001")).issuperset(own):
         advice = f"--charset ksx1001 (2,350 syllables) or {advice}"
     if any(map(invisible, missing)):
         advice += "; take invisible characters (U+...) out of the labels first"
-    return Finding("stop", what, text, advice)
+    problem = data.found(bad, problem + characters(missing.most_common()))
+    return Finding("stop", f"{data.prefix}charset", problem, advice)
 
 
 def check_spaces(data: ConcatImageSets) -> Finding:
     """Do texts hold spaces? No charset here does."""
     spaced = [i for i, text in enumerate(data.texts) if len(text.split()) > 1]
-    if not spaced:
-        return Finding("ok", "spaces", "no label holds spaces")
-    first = f"{data.where(spaced[0])} {quoted(data.texts[spaced[0]].strip())}"
-    text = f"{data.count(spaced)} hold spaces: they are stripped, so the model writes none"
+    problem = f"{part_of(len(spaced), len(data), 'labels')} hold spaces: they are stripped, so the "
+    problem += "model writes none"
+    if spaced:
+        problem += f" ({data.where(spaced[0])} {quoted(data.texts[spaced[0]].strip())})"
     advice = "nothing to change; cut images into words if you need the spaces"
-    return Finding("warn", "spaces", f"{text} ({first})", advice)
+    return data.judge("spaces", spaced, "no label holds spaces", problem, advice)
 
 
 def check_empty(data: ConcatImageSets) -> Finding:
-    """Are there labels that say nothing?"""
-    what = f"{data.prefix}empty labels"
+    """Are there labels that say nothing? Nothing can be scored against one."""
     empty = [i for i, label in enumerate(data.labels) if all(map(invisible, label))]
-    if not empty:
-        return Finding("ok", what, "every image has a label")
-    text = f"{data.count(empty)} are empty ({data.examples(empty)})"
-    # Nothing can be scored against an empty label.
+    advice = "write their labels, or pack the set without them"
     level = "stop" if data.prefix or len(empty) == len(data) else "warn"
-    return Finding(level, what, text, "write their labels, or pack the set without them")
+    problem = data.found(empty, "are empty")
+    return data.judge("empty labels", empty, "every image has a label", problem, advice, level)
 
 
-def check_characters(data: ConcatImageSets, settings: Settings) -> list[Finding]:
-    """Is each character of the charset seen, and often enough to be learnt?"""
-    seen, known = Counter(c for label in data.labels for c in set(label)), set(settings.charset)
-    shown = {c: n for c, n in seen.items() if c in known}
-    text = f"all {len(known):,} characters of the charset are in the training labels"
-    found = [Finding("ok", "unseen characters", text)]
-    if never := len(known) - len(shown):
-        text = (
-            f"{part_of(never, len(known), 'characters of the charset')} are in no training label: "
-        )
-        text += "the model cannot learn them"
-        advice = "add images that show them, or take a smaller charset (--charset data)"
-        found = [Finding("warn", "unseen characters", text, advice)]
-    rare = sorted((n, c) for c, n in shown.items() if n < FEW_IMAGES)
-    mean = sum(shown.values()) / max(len(shown), 1)
+def check_unseen_characters(data: ConcatImageSets) -> Finding:
+    """Is each character of the charset in a label?"""
+    known = set(data.settings.charset)
+    never = len(known - set(data.counts))
+    well = f"all {len(known):,} characters of the charset are in the training labels"
+    problem = f"{part_of(never, len(known), 'characters of the charset')} are in no training label"
+    advice = "add images that show them, or take a smaller charset (--charset data)"
+    problem += ": the model cannot learn them"
+    return data.judge("unseen characters", never, well, problem, advice)
+
+
+def check_images_a_character(data: ConcatImageSets) -> Finding:
+    """Is each character seen often enough to be learnt?"""
+    seen = {c: data.counts[c] for c in data.settings.charset if c in data.counts}
+    rare = sorted((n, c) for c, n in seen.items() if n < FEW_IMAGES)
+    mean = sum(seen.values()) / max(len(seen), 1)
     usual = f"a character is seen in {mean:,.0f} images on average"
-    if not rare and mean >= FEW_PER_CHARACTER:
-        return [*found, Finding("ok", "images a character", usual)]
-    text = f"{usual} (wanted: {FEW_PER_CHARACTER} or more)"
+    problem = f"{usual} (wanted: {FEW_PER_CHARACTER} or more)"
     if rare:
-        text = (
-            f"{part_of(len(rare), len(shown), 'characters')} are seen in fewer than {FEW_IMAGES} "
-        )
-        text += f"images: {characters((c, n) for n, c in rare)}; {usual}"
+        few = f"{part_of(len(rare), len(seen), 'characters')} are seen in fewer than {FEW_IMAGES}"
+        problem = f"{few} images: {characters((c, n) for n, c in rare)}; {usual}"
     advice = "add images of them, or train on generated images beside yours (--train twice)"
-    return [*found, Finding("warn", "images a character", text, advice)]
+    bad = rare or mean < FEW_PER_CHARACTER
+    return data.judge("images a character", bad, usual, problem, advice)
 
 
 def check_size(data: ConcatImageSets) -> Finding:
     """Is the set so small that it will be learnt by heart?"""
     distinct = len(set(data.labels))
     text = f"{len(data):,} images with {distinct:,} different labels"
-    if len(data) >= SMALL_SET and distinct >= FEW_LABELS:
-        return Finding("ok", "size", text)
     why = f"with under {FEW_LABELS} labels a model learns these words, not their syllables"
     if len(data) < SMALL_SET:
         why = f"under {SMALL_SET:,} images are learnt by heart, not read"
     advice = "add generated images as a second set (--train twice), and keep a --valid set apart"
-    return Finding("warn", "size", f"{text}: {why}", advice)
+    small = len(data) < SMALL_SET or distinct < FEW_LABELS
+    return data.judge("size", small, text, f"{text}: {why}", advice)
 
 
-def check_unseen(train: ConcatImageSets, test: ConcatImageSets) -> Finding:
-    """Does the test set hold characters that training never shows?"""
-    seen, what = set().union(*train.labels), "test: unseen characters"
-    missing = Counter(c for label in test.labels for c in label if c not in seen)
-    if not missing:
-        return Finding("ok", what, "training shows every character of the test set")
-    bad = [i for i, label in enumerate(test.labels) if not seen.issuperset(label)]
-    text = f"{test.count(bad, 'test labels')} hold characters that no training label shows: "
-    text += characters(missing.most_common())
-    advice = "they cannot be read right: add training images that show them"
-    return Finding("warn", what, text, advice)
+# Each row is drawn nearly alike in common Korean fonts. Latin letters and digits that are only
+# similar (l, I, 1) are not here: they are told apart by their neighbours.
+_ALIKE = (
+    *("·ㆍ・･•‧∙⋅", '"“”„‟″〃', "'‘’‚‛′`´", "-‐‑‒–—―−ーㅡ─", "~〜∼˜"),
+    *("|│ㅣ∣", "○〇◯", ":∶ː", "/∕⁄", "×✕✖"),
+    *("AΑА", "BΒВ", "EΕЕ", "HΗН", "IΙ", "KΚК", "MΜМ", "NΝ", "OΟО", "PΡР", "CС", "TΤТ", "XΧХ"),
+    *("ZΖ", "YΥ", "aа", "cс", "eе", "oοо", "pр", "xх"),
+)
+_FIRST = {character: row[0] for row in _ALIKE for character in row}
+# ㄱ is a letter, an initial, a final and a half-width letter.
+_JAMO = re.compile(r"(?:HALFWIDTH )?HANGUL (?:LETTER|CHOSEONG|JUNGSEONG|JONGSEONG) (.+)")
+
+
+def likeness(character: str) -> str:
+    """What stands for all characters that look like this one."""
+    if unicodedata.decomposition(character).startswith(("<wide>", "<narrow>")):
+        character = unicodedata.normalize("NFKC", character)
+    if character in _FIRST:
+        return _FIRST[character]
+    jamo = _JAMO.fullmatch(unicodedata.name(character, ""))
+    return jamo[1] if jamo else character
+
+
+def check_look_alikes(data: ConcatImageSets) -> Finding:
+    """Is something written in two ways that no image can tell apart?"""
+    groups = defaultdict(list)
+    for character in sorted(data.counts):
+        groups[likeness(character)].append(
+            f"{character} U+{ord(character):04X} ({data.counts[character]:,})"
+        )
+    alike = [", ".join(group) for group in groups.values() if len(group) > 1]
+    more = f"; and {len(alike) - 6} more" if len(alike) > 6 else ""
+    problem = "characters that look the same count as different ones: "
+    problem += "; ".join(alike[:6]) + more
+    well = "no two characters of the labels look the same"
+    return data.judge("look-alikes", alike, well, problem, "write each in one way in all labels")

@@ -9,7 +9,7 @@ from typing import Any
 from ocrkit.data.cache import load_pixels
 from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
-from ocrkit.experiments.diagnose import diagnose, refuse
+from ocrkit.experiments.diagnose import Finding, diagnose, refuse
 from ocrkit.experiments.presets import Preset
 from ocrkit.experiments.setup import new_trainer
 from ocrkit.files import check_writable, read_json, write_json
@@ -23,6 +23,7 @@ from ocrkit.schemas import OwnRun
 from ocrkit.synth.words import common_syllables, read_words
 from ocrkit.text_files import read_whole_lines
 from ocrkit.training import RECIPES, Loop, Progress, Recipe
+from ocrkit.training.checkpoint import differences
 from ocrkit.training.distributed import ALONE, World
 from ocrkit.training.precision import find_device
 
@@ -34,12 +35,9 @@ _NAMED = ("972", "ksx1001")
 def find_charset(choice: str, sets: Sequence[ImageSet]) -> str:
     """The characters that a choice stands for.
 
-    Args:
-        choice: "data" (every character of the sets' labels), "972", "ksx1001", or the path of a
-            text file that holds the characters.
-
-    Raises:
-        OcrkitError: neither a name nor a file, or a file without characters.
+    choice: "data" (every character of the sets' labels), "972", "ksx1001", or the path of a text
+    file that holds the characters.
+    Raises OcrkitError: neither a name nor a file, or a file without characters.
     """
     if choice == "data":
         return charset_of(text for images in sets for text in images.texts())
@@ -50,8 +48,7 @@ def find_charset(choice: str, sets: Sequence[ImageSet]) -> str:
 def characters_in_order(choice: str) -> str:
     """The characters that a name or a text file stands for, in its order, each once.
 
-    Raises:
-        OcrkitError: neither a name nor a file, or a file without characters.
+    Raises OcrkitError: neither a name nor a file, or a file without characters.
     """
     path = Path(choice)
     if not path.exists():
@@ -85,6 +82,7 @@ def train_own(
     folder: Path,
     device: str = "cpu",
     watch: Callable[[Progress], None] = lambda progress: None,
+    look: Callable[[list[Finding]], None] = refuse,
     pad: bool = False,
     unfit_limit: float = 0.01,
     start: Start | None = None,
@@ -96,43 +94,31 @@ def train_own(
     A run that was stopped goes on where it was; one that is finished is not trained again. With a
     validation set the best model of all validations is kept, without one the last.
 
-    Args:
-        train_sets, valid_set: folders that `pack` or `ocrkit generate` wrote, or the reference
-            framework's own.
-        charset: the characters (see `find_charset`).
-        pad: keep the images' shapes and pad them, instead of stretching; the checkpoint tells it
-            to who reads.
-        width: multiplier of the layers' channels; 1 is the paper's.
-        start: trained weights to begin with, of a model of the same layers.
-        recipe: its batch size is raised to a multiple of the number of sets.
-        folder: where the checkpoint, `own.json` and, until the end, the training's state go.
-        world: which of several connected processes this is; rank 0 alone writes.
-        settings: other fields of `Trainer`, such as engine.
-
-    Returns:
-        The checkpoint, for `ocrkit.reading.Reader`.
-
-    Raises:
-        OcrkitError: a finding that stops training (see `diagnose`), another run's folder, an
-            unknown device, a set that cannot be read, a full disk, a start that does not fit.
-        Interrupted: a SIGTERM came (where it is heeded), and the run is saved.
+    train_sets, valid_set: folders that `pack` or `ocrkit generate` wrote, or the reference
+        framework's own.
+    charset: the characters (see `find_charset`).
+    look: is given what `diagnose` finds; must refuse what would stop the training.
+    pad: keep the images' shapes and pad them, instead of stretching; the checkpoint tells it
+        to who reads.
+    width: multiplier of the layers' channels; 1 is the paper's.
+    start: trained weights to begin with, of a model of the same layers.
+    recipe: its batch size is raised to a multiple of the number of sets.
+    folder: where the checkpoint, `own.json` and, until the end, the training's state go.
+    world: which of several connected processes this is; rank 0 alone writes.
+    settings: other fields of `Trainer`, such as engine.
+    Returns the checkpoint, for `ocrkit.reading.Reader`.
+    Raises OcrkitError: a finding that stops training (see `diagnose`), another run's folder, an
+    unknown device, a set that cannot be read, a full disk, a start that does not fit; Interrupted:
+    a SIGTERM came (where it is heeded), and the run is saved.
     """
     found_device = find_device(device)
     folder, checkpoint = Path(folder), Path(folder) / model
     if start:
         start.check(model, width)
-        if stem_of(start.path).resolve() == checkpoint.resolve():
-            raise OcrkitError(
-                f"the trained model would take the place of {start.path}, from which it starts: "
-                "choose another folder"
-            )
-    if not train_sets:
-        raise OcrkitError("there is nothing to train on: give at least one set")
-    train = [ImageSet(path) for path in train_sets]
-    valid = ImageSet(valid_set) if valid_set else None
+    train, valid = open_sets(train_sets, valid_set, start and start.path, checkpoint)
     sizes = {"image_width": image_width, "max_length": max_length}
-    look = {"pad": pad, "unfit_limit": unfit_limit}
-    refuse(diagnose(train, model, charset=charset, test=valid, **sizes, **look))
+    limits = {"pad": pad, "unfit_limit": unfit_limit}
+    look(diagnose(train, model, charset=charset, test=valid, **sizes, **limits))
     recipe = replace(recipe, batch_size=-(-recipe.batch_size // len(train)) * len(train))
     sizes |= {"width": width}
     identity = {
@@ -154,21 +140,34 @@ def train_own(
         pixels = [load_pixels(images, image_width, pad=pad) for images in train]
         valid_pixels = load_pixels(valid, image_width, pad=pad) if valid else None
     keep = {"folder": folder / "state", "identity": identity, "unfit_limit": unfit_limit}
-    what = (model, charset, pixels, valid_pixels)
-    where = {"device": found_device, "world": world, "start": start}
-    trainer = new_trainer(*what, **sizes, recipe=recipe, seed=seed, **keep, **where, **settings)
+    what = (model, charset, pixels, valid_pixels, sizes, recipe, seed, start)
+    trainer = new_trainer(*what, device=found_device, world=world, **keep, **settings)
 
     def save(step: int, **about: Any) -> None:
         sets = [str(images.path.name) for images in train]
         about |= {"trained_on": sets, "step": step, "pad": pad}
-        save_checkpoint(trainer.model, checkpoint, charset, **about)
+        save_checkpoint(trainer.model, checkpoint, trainer.converter.charset, **about)
 
-    told = {
-        "unfit_share": trainer.unfit_share,
-        "broken_images": [part.broken for part in pixels],
-    }
-    run_own(trainer, save, checkpoint, load_checkpoint, whole, told, watch)
+    about = {"unfit_share": trainer.unfit_share, "broken_images": [part.broken for part in pixels]}
+    run_own(trainer, save, checkpoint, load_checkpoint, whole, about, watch)
     return checkpoint
+
+
+def open_sets(
+    train: Sequence[Path], valid: Path | None, start: Path | None, checkpoint: Path
+) -> tuple[list[ImageSet], ImageSet | None]:
+    """The sets to train and validate on.
+
+    Raises OcrkitError: there is none, one cannot be read, or the start would be overwritten.
+    """
+    if start and stem_of(start).resolve() == checkpoint.resolve():
+        raise OcrkitError(
+            f"the trained model would take the place of {start}, from which it starts: choose "
+            "another folder"
+        )
+    if not train:
+        raise OcrkitError("there is nothing to train on: give at least one set")
+    return [ImageSet(path) for path in train], ImageSet(valid) if valid else None
 
 
 def run_own(
@@ -177,18 +176,16 @@ def run_own(
     checkpoint: Path,
     load: Callable[[Path], Any],
     run: dict[str, Any],
-    told: dict[str, Any],
+    about: dict[str, Any],
     watch: Callable[[Progress], None],
     best: Callable[[dict[str, float]], float] = lambda row: row["valid_accuracy"],
 ) -> None:
     """Train to the end, keep the best of all validations, and say in `own.json` how it went.
 
-    Args:
-        save: writes the model as it is now, given the step and what the validation said.
-        checkpoint, load: where to, and what reads it again.
-        run: what makes this run this run.
-        told: what else `own.json` holds.
-        best: of a row of the history; the largest is kept, of equal ones the last.
+    save: writes the model as it is now, given the step and what the validation said.
+    checkpoint, load: where to, and what reads it again.
+    run: what makes this run this run. about: what else `own.json` holds.
+    best: of a row of the history; the largest is kept, of equal ones the last.
     """
 
     def keep_best(progress: Progress) -> None:
@@ -202,31 +199,24 @@ def run_own(
         return
     if not result.history or not is_whole(checkpoint, load):
         save(result.steps)
-    told = {
-        "run": run,
-        "seconds": round(result.seconds, 1),
-        **told,
-        "history": result.history,
-    }
-    write_json(checkpoint.parent / "own.json", told)
+    about = {"run": run, "seconds": round(result.seconds, 1), **about, "history": result.history}
+    write_json(checkpoint.parent / "own.json", about)
     shutil.rmtree(checkpoint.parent / "state", ignore_errors=True)
 
 
 def is_finished(checkpoint: Path, load: Callable[[Path], Any], run: dict[str, Any]) -> bool:
     """Did this very run end here? Then what a process killed at its very end has left goes.
 
-    Raises:
-        OcrkitError: another run did.
+    Raises OcrkitError: another run did.
     """
     note = checkpoint.parent / "own.json"
     if not note.exists():
         return False
     before = read_json(note, OwnRun)["run"]
     if before != run:
-        other = ", ".join(key for key in run | before if before.get(key) != run.get(key))
         raise OcrkitError(
-            f"{note.parent} holds a finished training with another {other}: choose another folder, "
-            "or move it away"
+            f"{note.parent} holds a finished training with another {differences(run, before)}: "
+            "choose another folder, or move it away"
         )
     if whole := is_whole(checkpoint, load):
         shutil.rmtree(checkpoint.parent / "state", ignore_errors=True)

@@ -7,9 +7,7 @@ from typing import Any
 
 import torch
 
-from ocrkit.data.store import ImageSet
-from ocrkit.errors import OcrkitError
-from ocrkit.experiments.own import is_finished, run_own
+from ocrkit.experiments.own import is_finished, open_sets, run_own
 from ocrkit.files import check_writable
 from ocrkit.models.transfer import digest
 from ocrkit.reader import load_reader
@@ -41,7 +39,7 @@ def train_lines(
     folder: Path,
     device: str = "cpu",
     watch: Callable[[Progress], None] = lambda progress: None,
-    tell: Callable[[str], None] = lambda said: None,
+    warn: Callable[[str], None] = lambda message: None,
     **settings: Any,
 ) -> Path:
     """Train the line reader on LMDB sets of lines of any width; returns the checkpoint.
@@ -49,28 +47,17 @@ def train_lines(
     Resumable, and never trained twice, as `train_own`. With a validation set the weights of the
     lowest character error rate (spaces counted) are kept, without one the last.
 
-    Args:
-        start: a line reader to begin with, None for fresh weights.
-        recipe: its batch size is in lines.
-        tell: is given what should be known of the sets, a line each.
-        settings: other fields of `Loop`, such as save_every.
-
-    Raises:
-        OcrkitError: no line that can be learnt, another run's folder, an unknown device, a set or
-            reader that cannot be read, a full disk.
-        Interrupted: a SIGTERM came (where it is heeded), and the run is saved.
+    start: a line reader to begin with, None for fresh weights.
+    recipe: its batch size is in lines.
+    warn: is given what should be known of the sets, a line each.
+    settings: other fields of `Loop`, such as save_every.
+    Raises OcrkitError: no line that can be learnt, another run's folder, an unknown device, a set
+    or reader that cannot be read, a full disk; Interrupted: a SIGTERM came (where it is heeded),
+    and the run is saved.
     """
     found_device = find_device(device)
     checkpoint = Path(folder) / READER
-    if not train_sets:
-        raise OcrkitError("there is nothing to train on: give at least one set")
-    if start and start.resolve() == checkpoint.resolve():
-        raise OcrkitError(
-            f"the trained reader would take the place of {start}, from which it starts: choose "
-            "another folder"
-        )
-    train = [ImageSet(path) for path in train_sets]
-    valid = ImageSet(valid_set) if valid_set else None
+    train, valid = open_sets(train_sets, valid_set, start, checkpoint)
     torch.manual_seed(seed)
     network = load_reader(start).network if start else LineNetwork()
     whole = {
@@ -89,7 +76,7 @@ def train_lines(
     for images, some in zip(sets, lines, strict=True):
         if some.left_out:
             index, reason = some.left_out[0]
-            tell(
+            warn(
                 f"{images.path}: {len(some.left_out)} of {len(images)} lines left out "
                 f"(first: number {index}: {reason})"
             )
@@ -110,9 +97,7 @@ def train_lines(
         sets = [images.path.name for images in train]
         save_reader(network, checkpoint, trained_on=sets, steps=step, **about)
 
-    told = {"left_out": [some.left_out for some in lines]}
-    run_own(
-        *(loop, save, checkpoint, load_reader, whole, told, watch),
-        best=lambda row: -row["valid_cer_spaces"],
-    )
+    about = {"left_out": [some.left_out for some in lines]}
+    what = (loop, save, checkpoint, load_reader, whole, about, watch)
+    run_own(*what, best=lambda row: -row["valid_cer_spaces"])
     return checkpoint

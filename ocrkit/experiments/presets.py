@@ -24,61 +24,47 @@ PINNED_FONTS = {
 
 @dataclass(frozen=True)
 class Preset:
-    """One size of the experiment.
+    """One size of the experiment."""
 
-    Attributes:
-        name: what folders and rows call it.
-        image_width: pixels; the height is 32 as in the paper.
-        width: multiplier of the layers' channels; 1.0 is the paper's.
-        max_length: longest label in characters.
-        charset: "972", or "pool": the `pool_size` most frequent syllables of the word list.
-        fonts: where fonts come from: "koreanize" (the four pinned faces) or "system".
-        words_per_label: 1 for single words, 10 for the paper's sentences.
-        random_share: share of the training words that are random strings of syllables, so that a
-            small model learns syllables and not a word list; tests hold real words only.
-        test_words, valid_words: shares of the word list kept out of training, 0 to 1.
-        train_kinds: one training source each; half of a batch from each of two.
-        train_images: images in each training source.
-        test_images: images of each of the five kinds (unseen words), and of each training kind
-            with seen words.
-        valid_kinds, valid_images: the set that learning curves are drawn on, equally many of each
-            kind; so many in all.
-        word_images, syllable_images: test images of one unseen word, and of one syllable, alone and
-            stretched to the full width, as most of the paper's test set was; 0 makes none.
-        recipe: how each model is trained.
-        models: those that a sweep trains when none is named; empty: all 24.
-        unfit_limit: largest share of training labels that a model may be unable to say, 0 to 1.
-        seed: of the data. Models have seeds of their own.
-    """
-
-    name: str
-    image_width: int
-    width: float
-    max_length: int
-    charset: str
+    name: str  # what folders and rows call it
+    image_width: int  # pixels; the height is 32 as in the paper
+    width: float  # multiplier of the layers' channels; 1.0 is the paper's
+    max_length: int  # longest label in characters
+    charset: str  # "972", or "pool": the `pool_size` most frequent syllables of the word list
     pool_size: int
-    words_per_label: int
-    train_images: int
+    words_per_label: int  # 1 for single words, 10 for the paper's sentences
+    train_images: int  # images in each training source
+    # images of each of the five kinds (unseen words), and of each training kind with seen words
     test_images: int
     valid_images: int
-    recipe: Recipe
+    recipe: Recipe  # how each model is trained
+    # where fonts come from: "koreanize" (the four pinned faces) or "system"
     fonts: str = "koreanize"
+    # share of the training words that are random strings of syllables, so that a small model learns
+    # syllables and not a word list; tests hold real words only
     random_share: float = 0.0
-    test_words: float = 0.3
+    test_words: float = 0.3  # shares of the word list kept out of training, 0 to 1
     valid_words: float = 0.1
+    # one training source each; half of a batch from each of two
     train_kinds: tuple[str, ...] = ("basic", "skew")
+    # the set that learning curves are drawn on, equally many of each kind; so many in all
     valid_kinds: tuple[str, ...] = ("basic", "skew")
+    # the kinds whose images a row's accuracy counts; empty: the train_kinds
+    scored_kinds: tuple[str, ...] = ()
+    # test images of one unseen word, and of one syllable, alone and stretched to the full width, as
+    # most of the paper's test set was; 0 makes none
     word_images: int = 0
     syllable_images: int = 0
-    models: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()  # those that a sweep trains when none is named; empty: all 24
+    # largest share of training labels that a model may be unable to say, 0 to 1
     unfit_limit: float = 0.01
-    seed: int = 2019
+    seed: int = 2019  # of the data. Models have seeds of their own.
     note: str = field(default="", compare=False)
 
     def as_dict(self) -> dict:
         """The settings; what a preset does not have is left out."""
         settings = asdict(self)
-        optional = ("word_images", "syllable_images", "models")
+        optional = ("scored_kinds", "word_images", "syllable_images", "models")
         absent = [name for name in optional if not settings[name]]
         return {name: value for name, value in settings.items() if name not in absent}
 
@@ -102,11 +88,7 @@ PRESETS = {name: _make(name, _TABLES) for name in _TABLES}
 
 
 def get_preset(name: str) -> Preset:
-    """A preset by name.
-
-    Raises:
-        OcrkitError: an unknown name.
-    """
+    """A preset by name. Raises OcrkitError: an unknown name."""
     try:
         return PRESETS[name]
     except KeyError:

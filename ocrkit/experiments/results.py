@@ -1,6 +1,7 @@
 """Result rows: one file a run, written whole as it ends; `runs.csv` is made from them."""
 
 import io
+import json
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,11 +10,13 @@ import pandas as pd
 from pydantic import AfterValidator, Field, create_model
 
 from ocrkit.errors import OcrkitError
+from ocrkit.experiments.datasets import DataSets
 from ocrkit.experiments.grid import Run
+from ocrkit.experiments.presets import Preset
 from ocrkit.files import atomic_file, check_shape, read_json, write_json
 from ocrkit.models import parse_name
 from ocrkit.resources import resource
-from ocrkit.schemas import Count, Row, Shape
+from ocrkit.schemas import Count, Experiment, Row, Shape
 
 # Scores on images of one word or syllable: only presets with such sets have them.
 ALONE_COLUMNS = (
@@ -35,8 +38,9 @@ COLUMNS = (
     *("dataset", "device", "precision", "versions", "finished"),
 )
 
-_WORDS = (
-    *("model", "transformation", "feature", "sequence", "prediction", "seed", "preset", "recipe"),
+# Those that are no numbers.
+WORDS = (
+    *("model", "transformation", "feature", "sequence", "prediction", "preset", "recipe"),
     *("status", "error", "dataset", "device", "precision", "versions", "finished"),
 )
 
@@ -50,7 +54,7 @@ _NUMBER, _PERCENT = float | None, Annotated[float | None, Field(ge=0, le=100)]
 _SCORES: dict[str, Any] = {
     name: (_PERCENT if name.startswith("accuracy") else _NUMBER, None)
     for name in COLUMNS
-    if name not in _WORDS
+    if name not in (*WORDS, "seed")
 }
 # A row in a file of its own or in `runs.csv`: a model that there is, and numbers that can be.
 RunRow: type[Row] = create_model(
@@ -92,13 +96,35 @@ def _row_of(path: Path) -> dict | None:
         return None
 
 
+def check_folder(folder: Path, preset: Preset, data: DataSets) -> None:
+    """Refuse to mix the rows of two experiments in one folder.
+
+    Raises OcrkitError: the folder holds rows of other data or of another preset.
+    """
+    note = {"preset": json.loads(json.dumps(preset.as_dict())), "dataset": data.fingerprint}
+    path = folder / "experiment.json"
+    if path.exists() and not same_experiment(read_json(path, Experiment), note):
+        raise OcrkitError(
+            f"{folder} holds the runs of another experiment (other data or settings): "
+            f"move it away, or choose another folder with --out"
+        )
+    write_json(path, note)
+
+
+def same_experiment(one: dict, other: dict) -> bool:
+    """Do two notes (`experiment.json`) tell of the same data and settings?
+
+    The unfit limit does not count: it decides what is refused and trains nothing.
+    """
+    presets = [{**note["preset"], "unfit_limit": None} for note in (one, other)]
+    return presets[0] == presets[1] and one["dataset"] == other["dataset"]
+
+
 def assemble(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Put `runs.csv` and `curves.csv` together from the row files of a results folder.
 
     Damaged row files are left out; warnings name them.
-
-    Returns:
-        the rows and the learning curves, both empty where no run has ended.
+    Returns the rows and the learning curves, both empty where no run has ended.
     """
     folder = Path(folder)
     rows = [row for path in sorted((folder / "rows").glob("*.json")) if (row := _row_of(path))]
@@ -126,9 +152,7 @@ def read_results(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame] | None
     """The rows and curves of a results folder, or None where there are none.
 
     Rows that cannot be right are left out; warnings name them.
-
-    Raises:
-        OcrkitError: a table cannot be read at all.
+    Raises OcrkitError: a table cannot be read at all.
     """
     folder = Path(folder)
     if not (folder / "runs.csv").exists():
@@ -145,8 +169,8 @@ def _read_csv(path: Path, shape: type[Shape]) -> pd.DataFrame:
         skip = {"engine": "python", "on_bad_lines": lambda cells: long.append(cells[0])}
         texts = pd.read_csv(path, dtype=str, **how, **skip)
     except (OSError, ValueError) as error:  # ValueError: what pandas and Unicode complain with
-        said = " ".join(str(error).split())
-        raise OcrkitError(f"{path} is broken ({said}): make it again") from None
+        message = " ".join(str(error).split())
+        raise OcrkitError(f"{path} is broken ({message}): make it again") from None
     needed = [name for name, field in shape.model_fields.items() if field.is_required()]
     if absent := [name for name in needed if name not in texts]:
         raise OcrkitError(f"{path} is broken (no column {absent[0]}): make it again")
@@ -176,6 +200,5 @@ def reference_seconds(preset: str) -> dict[str, float]:
         rows = _read_csv(resource("results", preset, "runs.csv"), RunRow)
     except OcrkitError:
         return {}
-    done = rows[rows["status"] == "ok"]
-    means = done.groupby("model")["cpu_seconds"].mean()
+    means = rows[rows["status"] == "ok"].groupby("model")["cpu_seconds"].mean()
     return {str(model): float(seconds) for model, seconds in means.items()}

@@ -5,13 +5,12 @@ import datetime as dt
 import json
 import multiprocessing
 import platform
-import queue
 import shutil
+import time
 import traceback
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures import wait as wait_for
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,19 +23,21 @@ from ocrkit.errors import OcrkitError
 from ocrkit.experiments.datasets import DataSets
 from ocrkit.experiments.grid import Run, longest_first
 from ocrkit.experiments.presets import Preset
-from ocrkit.experiments.results import read_row, write_row
+from ocrkit.experiments.results import check_folder, read_row, write_row
 from ocrkit.experiments.scoring import test_scores
-from ocrkit.experiments.setup import decode_all, make_trainer, state_folder
+from ocrkit.experiments.setup import decode_all, make_trainer, state_folder, train_run
 from ocrkit.files import read_json, write_json
 from ocrkit.latency import measure_latency
 from ocrkit.models import load_checkpoint, parse_name, save_checkpoint
-from ocrkit.processes import start_worker
-from ocrkit.schemas import Experiment
+from ocrkit.processes import deaf_to_ctrl_c, start_worker
+from ocrkit.schemas import RunProgress
 from ocrkit.training import Progress
+from ocrkit.training.distributed import World
 from ocrkit.training.interruption import Interrupted, save_on_sigterm, stop_requested
 from ocrkit.training.precision import find_device
 
 LATENCY_BATCH = 32
+WRITE_EVERY, LOOK_EVERY = 0.5, 0.2  # seconds between two reports of a run, and two looks at them
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,9 @@ class Event:
 
 
 Watch = Callable[[Event], None]
+WatchSteps = Callable[[Progress], None]
+# Has `train_apart` called with these arguments; a process that was lost is a BrokenExecutor.
+Submit = Callable[..., Future]
 
 
 def run_one(
@@ -59,29 +63,45 @@ def run_one(
     run: Run,
     folder: Path,
     device: str = "cpu",
-    watch: Callable[[Progress], None] = lambda progress: None,
+    watch: WatchSteps = lambda progress: None,
     **settings: Any,
 ) -> dict:
     """Train and test one model; write its checkpoint and its row, and return the row.
 
     A run that was stopped goes on from its last checkpoint. One that fails is a row that says so.
     `settings` are other fields of `Trainer`, such as engine.
-
-    Raises:
-        OcrkitError: there is no such device.
-        Interrupted: a SIGTERM came (where it is heeded), and the run is saved.
+    Raises OcrkitError: there is no such device; Interrupted: a SIGTERM came (where it is heeded),
+    and the run is saved.
     """
     found = find_device(device)
     try:
-        row = _train_and_test(preset, data, run, folder, found, watch, settings)
-    except Exception as error:  # whatever it was, the other runs go on
-        where = traceback.extract_tb(error.__traceback__)[-1]
+        trainer = make_trainer(preset, data, run, state_folder(folder, run), found, **settings)
+        model, result = trainer.model, trainer.run(watch)
+        sizes = model.stage_parameters()
         row = {
-            **_identity(preset, data, run, found),
-            "status": "failed",
-            "error": f"{type(error).__name__}: {error} "
-            f"({Path(where.filename).name}:{where.lineno})",
+            "status": "ok",
+            "error": "",
+            "steps": result.steps,
+            "images": result.images,
+            "train_seconds": round(result.seconds, 1),
+            "cpu_seconds": round(result.cpu_seconds, 1),
+            "final_loss": result.final_loss,
+            "unfit_share": trainer.unfit_share,
+            "precision": result.precision,
+            **test_scores(model, trainer.converter, preset, data),
+            "params": sum(sizes.values()),
+            **{f"params_{stage.lower()}": count for stage, count in sizes.items()},
+            "history": result.history,
         }
+        about = {"preset": preset.name, "seed": run.seed, "accuracy": row["accuracy"]}
+        save_checkpoint(
+            model, folder / "checkpoints" / run.name, trainer.converter.charset, **about
+        )
+    except Exception as error:  # whatever it was, the other runs go on
+        line = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(line.filename).name}:{line.lineno}"
+        row = {"status": "failed", "error": f"{type(error).__name__}: {error} ({where})"}
+    row = _origin(preset, data, run, found) | row
     write_row(folder, run, row)
     if is_done(row):
         # Not before: a run without a row goes on from here. Now it is of no more use.
@@ -89,13 +109,14 @@ def run_one(
     return row
 
 
-def _identity(preset: Preset, data: DataSets, run: Run, device: torch.device) -> dict[str, Any]:
-    """The part of a row that is known before training."""
+def _origin(preset: Preset, data: DataSets, run: Run, device: torch.device) -> dict[str, Any]:
+    """The part of a row that says what was trained, on what, where and when."""
     versions = {
         "ocrkit": ocrkit.__version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
+    cpu = f"CPU ({torch.backends.cpu.get_cpu_capability()}, {platform.machine()})"
     return {
         "model": run.model,
         **parse_name(run.model)._asdict(),
@@ -103,49 +124,42 @@ def _identity(preset: Preset, data: DataSets, run: Run, device: torch.device) ->
         "preset": preset.name,
         "recipe": preset.recipe.name,
         "dataset": data.fingerprint,
-        "device": _describe(device),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
         "versions": json.dumps(versions),
         "finished": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
     }
 
 
-def _describe(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"CPU ({torch.backends.cpu.get_cpu_capability()}, {platform.machine()})"
-
-
-def _train_and_test(
+def run_together(
+    world: World,
     preset: Preset,
     data: DataSets,
     run: Run,
     folder: Path,
-    device: torch.device,
-    watch: Callable[[Progress], None],
-    settings: dict[str, Any],
-) -> dict:
-    trainer = make_trainer(preset, data, run, state_folder(folder, run), device, **settings)
-    model, converter = trainer.model, trainer.converter
-    result = trainer.run(watch)
-    row = {
-        **_identity(preset, data, run, device),
-        "status": "ok",
-        "error": "",
-        "steps": result.steps,
-        "images": result.images,
-        "train_seconds": round(result.seconds, 1),
-        "cpu_seconds": round(result.cpu_seconds, 1),
-        "final_loss": result.final_loss,
-        "unfit_share": trainer.unfit_share,
-        "precision": result.precision,
-        **test_scores(model, converter, preset, data),
-        "params": sum(model.stage_parameters().values()),
-        **{f"params_{k.lower()}": v for k, v in model.stage_parameters().items()},
-        "history": result.history,
-    }
-    about = {"preset": preset.name, "seed": run.seed, "accuracy": row["accuracy"]}
-    save_checkpoint(model, folder / "checkpoints" / run.name, data.charset, **about)
-    return row
+    device: str = "cpu",
+    watch: WatchSteps = lambda progress: None,
+    **settings: Any,
+) -> dict | None:
+    """As `run_one`, unless it is done, by all processes of `world`, each with its part of a batch.
+
+    Returns the row in rank 0, which tests and writes; None in the others.
+    Raises OcrkitError: the folder holds another experiment, there is no such device, or another
+    process was lost.
+    """
+
+    def begin() -> dict | None:
+        check_folder(folder, preset, data)
+        decode_all(preset, data)
+        return read_row(folder, run)
+
+    row = world.broadcast_from_main(begin)
+    if is_done(row):
+        return row if world.is_main else None
+    settings["world"] = world
+    if world.is_main:
+        return run_one(preset, data, run, folder, device, watch, **settings)
+    train_run(preset, data, run, state_folder(folder, run), device=device, **settings)
+    return None
 
 
 def is_done(row: dict | None, with_latency: bool = False) -> bool:
@@ -153,29 +167,62 @@ def is_done(row: dict | None, with_latency: bool = False) -> bool:
     return bool(row and row["status"] == "ok" and (not with_latency or "latency_n" in row))
 
 
-def check_folder(folder: Path, preset: Preset, data: DataSets) -> None:
-    """Refuse to mix the rows of two experiments in one folder.
+@contextlib.contextmanager
+def here(workers: int, device: str) -> Iterator[Submit]:
+    """Within the block `train_apart` is called in processes of this machine, each of one thread.
 
-    Raises:
-        OcrkitError: the folder holds rows of other data or of another preset.
+    Two of them train more images than one process with two threads: a thin model's small layers
+    leave threads little to share.
     """
-    note = {"preset": json.loads(json.dumps(preset.as_dict())), "dataset": data.fingerprint}
-    path = folder / "experiment.json"
-    if path.exists() and not same_experiment(read_json(path, Experiment), note):
-        raise OcrkitError(
-            f"{folder} holds the runs of another experiment (other data or settings): "
-            f"move it away, or choose another folder with --out"
-        )
-    write_json(path, note)
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (device,))
+    jobs: list[Future] = []
+
+    def submit(*job: Any) -> Future:
+        with deaf_to_ctrl_c():
+            jobs.append(pool.submit(train_apart, *job))
+        return jobs[-1]
+
+    try:
+        yield submit
+    finally:
+        # Without this, Ctrl-C would wait for every run that has not even begun.
+        if not all(job.done() for job in jobs):
+            for process in list((pool._processes or {}).values()):
+                process.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
-def same_experiment(one: dict, other: dict) -> bool:
-    """Do two notes (`experiment.json`) tell of the same data and settings?
+def _start_worker(device: str) -> None:
+    start_worker()
+    if device == "cpu":
+        torch.set_num_threads(1)
 
-    The unfit limit does not count: it decides what is refused and trains nothing.
+
+def train_apart(
+    run: Run, preset: Preset, data: DataSets, folder: Path, device: str, settings: dict[str, Any]
+) -> dict | None:
+    """A sweep's run in this process, which says in a file how far it is; None where it was stopped.
+
+    A SIGTERM ends this process once its run is saved: it must not wait for more work.
     """
-    presets = [{**note["preset"], "unfit_limit": None} for note in (one, other)]
-    return presets[0] == presets[1] and one["dataset"] == other["dataset"]
+    path, written = progress_path(folder, run), 0.0
+
+    def watch(now: Progress) -> None:
+        nonlocal written
+        if now.valid_accuracy is not None or time.monotonic() > written + WRITE_EVERY:
+            written = time.monotonic()
+            told = {"step": now.step, "steps": now.steps, "accuracy": now.valid_accuracy}
+            with contextlib.suppress(OcrkitError):  # a full disk is said where it matters
+                write_json(path, told)
+
+    with save_on_sigterm(), contextlib.suppress(Interrupted):
+        return run_one(preset, data, run, folder, device, watch, **settings)
+
+
+def progress_path(folder: Path, run: Run) -> Path:
+    """Where a run of a sweep says how far it is."""
+    return state_folder(folder, run) / "progress.json"
 
 
 def sweep(
@@ -187,15 +234,14 @@ def sweep(
     device: str = "cpu",
     watch: Watch = lambda event: None,
     settings: dict[str, Any] | None = None,
+    executor: Callable[[int, str], AbstractContextManager[Submit]] = here,
 ) -> None:
-    """Train and test what is not done yet, each run in one of `workers` processes of one thread.
+    """Train and test what is not done yet, the longest runs first.
 
-    Two processes with one thread each train more images than one process with two threads: a thin
-    model's small layers leave threads little to share. `settings` are other fields of `Trainer`.
-
-    Raises:
-        OcrkitError: the folder holds another experiment, or a worker process died.
-        Interrupted: a SIGTERM came (where it is heeded), and the runs under way are saved.
+    workers: runs side by side. `settings` are other fields of `Trainer`.
+    executor: where they run.
+    Raises OcrkitError: the folder holds another experiment, or a worker process died; Interrupted:
+    a SIGTERM came (where it is heeded), and the runs under way are saved.
     """
     check_folder(folder, preset, data)
     todo = longest_first([run for run in runs if not is_done(read_row(folder, run))])
@@ -206,78 +252,43 @@ def sweep(
     if not todo:
         return
     decode_all(preset, data)
-    context = multiprocessing.get_context("spawn")
-    events = context.Queue()
-    pool = ProcessPoolExecutor(min(workers, len(todo)), context, _start_worker, (events, device))
-    try:
-        rest = (folder, device, settings or {})
-        waiting = {pool.submit(_job, preset, data, run, *rest) for run in todo}
-        while waiting:
-            done, waiting = wait_for(waiting, timeout=0.2)
-            _forward(events, watch)
-            for job in done:
-                job.result()
-            if waiting and stop_requested():
+    for run in todo:
+        progress_path(folder, run).unlink(missing_ok=True)  # an earlier sweep's
+    job = (preset, data, folder.absolute(), device, settings or {})
+    seen, lost = {}, []
+    with executor(min(workers, len(todo)), device) as submit:
+        jobs = {submit(run, *job): run for run in todo}
+        while jobs:
+            done, _ = wait(jobs, LOOK_EVERY, FIRST_COMPLETED)
+            for run in jobs.values():
+                with contextlib.suppress(OcrkitError):  # it has not begun
+                    event = Event(run, **read_json(progress_path(folder, run), RunProgress))
+                    if event != seen.get(run):
+                        watch(event)
+                    seen[run] = event
+            for ended in done:
+                run, row = jobs.pop(ended), None
+                with contextlib.suppress(BrokenExecutor):
+                    row = ended.result()
+                if row is None:
+                    lost.append(run.name)
+                    continue
+                if read_row(folder, run) != row:  # a shared disk may be slow to show it
+                    write_row(folder, run, row)
+                watch(Event(run, row={k: v for k, v in row.items() if k != "history"}))
+            # A worker that got the SIGTERM too has saved, and is gone.
+            if (jobs or lost) and stop_requested():
                 raise Interrupted
-    except BrokenProcessPool:
-        if stop_requested():  # a worker that got the SIGTERM too has saved, and is gone
-            raise Interrupted from None
+    if lost:
+        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
         raise OcrkitError(
-            "a training process was ended from outside (out of memory?): start again, "
-            "and it goes on from its last checkpoint; --workers 1 needs less memory"
-        ) from None
-    finally:
-        # Without this, Ctrl-C would wait for every run that has not even begun.
-        for process in list((pool._processes or {}).values()) if waiting else ():
-            process.terminate()
-        pool.shutdown(wait=True, cancel_futures=True)
-    _forward(events, watch)
-
-
-def _forward(events: Any, watch: Watch) -> None:
-    while True:
-        try:
-            event = events.get_nowait()
-        except (queue.Empty, EOFError, OSError):  # or the messenger was ended with all the others
-            return
-        watch(event)
-
-
-_events: Any = None  # of this worker process
-
-
-def _start_worker(events: Any, device: str) -> None:
-    global _events
-    _events = events
-    start_worker()
-    if device == "cpu":
-        torch.set_num_threads(1)
-
-
-def _job(
-    preset: Preset, data: DataSets, run: Run, folder: Path, device: str, settings: dict[str, Any]
-) -> None:
-    def send(event: Event) -> None:
-        with contextlib.suppress(EOFError, OSError):  # nobody listens any more: save all the same
-            _events.put(event)
-
-    def watch(progress: Progress) -> None:
-        if progress.step % 10 == 0 or progress.step == progress.steps:
-            send(Event(run, progress.step, progress.steps, progress.valid_accuracy))
-
-    # A SIGTERM ends this worker once its run is saved: it must not wait for more work.
-    with save_on_sigterm(), contextlib.suppress(Interrupted):
-        row = run_one(preset, data, run, folder, device, watch, **settings)
-        send(Event(run, row={k: v for k, v in row.items() if k != "history"}))
+            f"ended from outside (out of memory?): {', '.join(lost[:3])}{more}; start again, and "
+            "they go on from their last checkpoints; fewer --workers need less memory"
+        )
 
 
 def time_runs(
-    preset: Preset,
-    data: DataSets,
-    runs: list[Run],
-    folder: Path,
-    device: str = "cpu",
-    watch: Watch = lambda event: None,
+    preset: Preset, data: DataSets, runs: list[Run], folder: Path, device: str = "cpu"
 ) -> None:
     """Measure the reading time of every trained model, alone on the machine, after the sweep."""
     images = load_pixels(data.open("test-basic"), preset.image_width).pixels[:LATENCY_BATCH]
@@ -290,11 +301,10 @@ def time_runs(
         model.to(device)
         one, many = measure_latency(model, inputs[:1]), measure_latency(model, inputs, repeats=7)
         row |= {
-            "latency_1_ms_median": round(one.median_ms, 3),
-            "latency_1_ms_p95": round(one.p95_ms, 3),
-            "latency_n_ms_median": round(many.median_ms, 4),
-            "latency_n_ms_p95": round(many.p95_ms, 4),
-            "latency_n": many.batch,
+            "latency_1_ms_median": round(one[0], 3),
+            "latency_1_ms_p95": round(one[1], 3),
+            "latency_n_ms_median": round(many[0], 4),
+            "latency_n_ms_p95": round(many[1], 4),
+            "latency_n": len(inputs),
         }
         write_row(folder, run, row)
-        watch(Event(run, row=row))

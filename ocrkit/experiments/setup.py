@@ -38,27 +38,18 @@ def make_trainer(
 ) -> Trainer:
     """The trainer of one run; the model's start weights depend on the run's seed alone.
 
-    Args:
-        folder: where the trainer keeps its checkpoints; None keeps none.
-        settings: other fields of `Trainer`, such as save_every, engine or world.
-
-    Raises:
-        OcrkitError: an unknown model, a set that is missing, or labels that do not fit.
+    folder: where the trainer keeps its checkpoints; None keeps none.
+    settings: other fields of `Trainer`, such as save_every, engine or world.
+    Raises OcrkitError: an unknown model, a set that is missing, or labels that do not fit.
     """
 
     def pixels(name: str) -> Pixels:
         return load_pixels(data.open(name), preset.image_width)
 
+    sources = [pixels(f"train-{kind}") for kind in preset.train_kinds]
+    sizes = {name: getattr(preset, name) for name in ("image_width", "width", "max_length")}
     return new_trainer(
-        run.model,
-        data.charset,
-        sources=[pixels(f"train-{kind}") for kind in preset.train_kinds],
-        valid=pixels("valid"),
-        image_width=preset.image_width,
-        width=preset.width,
-        max_length=preset.max_length,
-        recipe=preset.recipe,
-        seed=run.seed,
+        *(run.model, data.charset, sources, pixels("valid"), sizes, preset.recipe, run.seed),
         device=torch.device(device),
         folder=folder,
         identity={"model": run.model, "dataset": data.fingerprint, "width": preset.width},
@@ -72,10 +63,7 @@ def new_trainer(
     charset: str,
     sources: list[Pixels],
     valid: Pixels | None,
-    *,
-    image_width: int,
-    width: float,
-    max_length: int,
+    sizes: dict[str, Any],
     recipe: Recipe,
     seed: int,
     start: Start | None = None,
@@ -83,27 +71,18 @@ def new_trainer(
 ) -> Trainer:
     """The trainer of a model by name, with fresh weights that depend on the seed alone.
 
-    Args:
-        image_width, width, max_length: as for `Recognizer`.
-        start: trained weights that take the place of the fresh ones where they mean the same.
-        settings: other arguments of `Trainer`.
-
-    Raises:
-        OcrkitError: an unknown model, or labels that do not fit.
+    sizes: image_width, width and max_length, as for `Recognizer`.
+    start: trained weights that take the place of the fresh ones where they mean the same.
+    settings: other arguments of `Trainer`.
+    Raises OcrkitError: an unknown model, or labels that do not fit.
     """
-    converter = make_converter(parse_name(model).prediction, charset, max_length)
+    converter = make_converter(parse_name(model).prediction, charset, sizes["max_length"])
     torch.manual_seed(seed)
-    network = Recognizer(
-        model,
-        classes=converter.classes,
-        max_length=max_length,
-        image_width=image_width,
-        width=width,
-    )
+    network = Recognizer(model, classes=converter.classes, **sizes)
     if recipe.start == "orthogonal":
         orthogonal_start(network)
     if start:
-        carry_over(start, network, charset)
+        carry_over(start, network, converter.charset)
     return Trainer(network, converter, sources, valid, recipe, seed=seed, **settings)
 
 

@@ -12,15 +12,5 @@ from ocrkit.models.recognizer import (
 )
 from ocrkit.models.reference import load_reference
 
-__all__ = [
-    "MODEL_NAMES",
-    "STAGES",
-    "ModelName",
-    "Recognizer",
-    "initialise",
-    "load_checkpoint",
-    "load_reference",
-    "orthogonal_start",
-    "parse_name",
-    "save_checkpoint",
-]
+__all__ = ["MODEL_NAMES", "STAGES", "ModelName", "Recognizer", "initialise", "load_checkpoint"]
+__all__ += ["load_reference", "orthogonal_start", "parse_name", "save_checkpoint"]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file, read_file, read_json, to_json
+from ocrkit.models.prediction import WRITING
 from ocrkit.models.recognizer import Recognizer, parse_name
 from ocrkit.schemas import CheckpointNote
 
@@ -67,6 +68,10 @@ def load_checkpoint(path: str | Path) -> tuple[Recognizer, dict[str, Any]]:
     """
     stem = stem_of(path)
     weights_file, json_file = _file(stem, ".safetensors"), _file(stem, ".json")
+    if not json_file.exists() and (inside := sorted(stem.glob("*.safetensors"))):
+        raise OcrkitError(
+            f"{stem} is a folder: give a checkpoint in it, such as {inside[0].with_suffix('')}"
+        )
     for file in (weights_file, json_file):
         if not file.is_file():
             raise OcrkitError(f"{file} is missing: a checkpoint is a .safetensors and a .json file")
@@ -98,8 +103,7 @@ def load_checkpoint(path: str | Path) -> tuple[Recognizer, dict[str, Any]]:
 def check_finite(state: Mapping[str, Tensor], whose: str | Path) -> None:
     """Weights that are no numbers would be read as an empty text, without any error.
 
-    Raises:
-        OcrkitError: NaN or infinity among them.
+    Raises OcrkitError: NaN or infinity among them.
     """
     for key, value in state.items():
         if not torch.isfinite(value).all():
@@ -115,7 +119,7 @@ def kept_state(model: Recognizer) -> dict[str, Tensor]:
 
 
 def _check_classes(name: str, classes: int, charset: str) -> None:
-    special = 1 if parse_name(name).prediction == "CTC" else 2
+    special = 2 if parse_name(name).prediction in WRITING else 1
     if len(charset) + special != classes:
         raise OcrkitError(
             f"{len(charset)} characters make {len(charset) + special} classes, but the model has "

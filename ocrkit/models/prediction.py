@@ -4,103 +4,142 @@ Shi et al., "Robust Scene Text Recognition with Automatic Rectification" (CVPR 2
 (Prediction by CTC is one linear layer; `recognizer.py` makes it.)
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.errors import OcrkitError
-from ocrkit.models.attention_steps import Weights, attention_step, forced_states
 
 GO, EOS = 0, 1  # ids of [GO] and [s], as in ocrkit.labels.AttentionLabels
+WRITING = ("Attn", "PARSeq")  # heads that write step by step, with these; the others are CTC's
+
+
+class AttentionOutput(NamedTuple):
+    """What a decoder gives for each step.
+
+    Attributes:
+        logits: (B, steps, classes); 0 for steps never taken.
+        alpha: (B, steps taken, T) attention weights; each row sums to 1.
+        states: (B, steps taken, hidden) the LSTM's state after each step.
+    """
+
+    logits: Tensor
+    alpha: Tensor
+    states: Tensor
 
 
 class Attention(nn.Module):
-    """Attention decoder: frames (B, T, inputs) -> logits (B, steps, classes)."""
+    """Attention decoder: frames H (B, T, inputs) -> logits (B, steps, classes).
 
-    def __init__(self, inputs: int, hidden: int, classes: int) -> None:
+    Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Align and
+    Translate" (ICLR 2015).
+
+    Args:
+        inputs, hidden: channels of the frames, and of the LSTM's state.
+        classes: characters + 2, as `ocrkit.labels.AttentionLabels` counts.
+        output_context: logits from the state and the context, y_t = Generate(s_t, g_t), as
+            Chorowski et al. (NeurIPS 2015) write it; else from the state alone, which learns later.
+    """
+
+    def __init__(
+        self, inputs: int, hidden: int, classes: int, output_context: bool = False
+    ) -> None:
         super().__init__()
-        self.inputs, self.hidden = inputs, hidden
+        self.inputs, self.hidden, self.classes = inputs, hidden, classes
         self.i2h = nn.Linear(inputs, hidden, bias=False)
         self.h2h = nn.Linear(hidden, hidden)
         self.score = nn.Linear(hidden, 1, bias=False)
-        # Holds the weights in the reference's layout: input = [context; one-hot character].
         self.rnn = nn.LSTMCell(inputs + classes, hidden)
         self.generator = nn.Linear(hidden, classes)
+        self.output_context = nn.Linear(inputs, classes, bias=False) if output_context else None
 
     def forward(self, frames: Tensor, text: Tensor | None, steps: int) -> Tensor:
-        """Logits (B, steps, classes) for `steps` characters ([s] counts as one).
-
-        `text` (B, >= steps) int64 starts with [GO]: each step is given the true character before it
-        (teacher forcing). None: each step is given its own last output (greedy), and the loop ends
-        when every row has said [s]; logits of steps never taken are 0.
-        """
-        if text is None:
-            return self.decode_greedy(frames, steps)[0]
-        return self.decode_teacher_forced(frames, text, steps)[0]
+        """Logits (B, steps, classes), as `decode` gives them."""
+        return self.decode(frames, text, steps).logits
 
     def decode_teacher_forced(
         self, frames: Tensor, text: Tensor, steps: int
     ) -> tuple[Tensor, Tensor]:
-        """Teacher forcing: logits (B, steps, classes), and where each step looked, (B, steps, T).
+        """Teacher forcing: logits (B, steps, classes) and attention weights (B, steps, T)."""
+        return self.decode(frames, text, steps)[:2]
 
-        Raises:
-            OcrkitError: `text` (B, ids) holds fewer than `steps` ids a row.
+    def decode(
+        self,
+        frames: Tensor,
+        text: Tensor | None,
+        steps: int,
+        stop: bool = True,
+        change: Callable[[Tensor], Tensor] = lambda alpha: alpha,
+    ) -> AttentionOutput:
+        """Write `steps` characters ([s] counts as one).
+
+        frames: (B, T, inputs).
+        text: (B, >= steps) int64 from [GO] on: each step is given the true character before it
+            (teacher forcing). None: each step is given its own last output (greedy).
+        stop: a greedy loop ends when every row has said [s].
+        change: what becomes of each step's weights (B, T).
+        Raises OcrkitError: `text` holds fewer than `steps` ids a row.
         """
-        if text.shape[1] < steps:
+        if text is not None and text.shape[1] < steps:
             raise OcrkitError(f"text has {text.shape[1]} ids a row: teacher forcing needs {steps}")
+        outputs: list[Tensor] = []
+        maps: list[Tensor] = []
+        states: list[Tensor] = []
         # The loop is many small products: a cast around each would cost more than it saves.
         with torch.autocast(frames.device.type, enabled=False):
-            frames, keys, weights, table = self._shared(frames)
-            characters = F.embedding(text[:, :steps], table) + self._bias
-            states, alpha = forced_states(frames, keys, characters, weights)
-        return self.generator(states), alpha
-
-    def decode_greedy(self, frames: Tensor, steps: int) -> tuple[Tensor, list[Tensor]]:
-        """Greedy decoding: logits (B, steps, classes), and alpha (B, T) of each step taken."""
-        with torch.autocast(frames.device.type, enabled=False):
-            frames, keys, weights, table = self._shared(frames)
-            ids = torch.full((frames.shape[0],), GO, dtype=torch.long, device=frames.device)
+            frames = frames.to(self.h2h.weight.dtype)
+            keys = self.i2h(frames)  # every step shares them
+            batch = frames.shape[0]  # len() would fix it in an ONNX file
+            h = c = frames.new_zeros(batch, self.hidden)
+            ids = torch.full((batch,), GO, dtype=torch.long, device=frames.device)
             said_eos = torch.zeros_like(ids, dtype=torch.bool)
-            h = c = frames.new_zeros(frames.shape[0], self.hidden)
-            logits: list[Tensor] = []
-            maps: list[Tensor] = []
-            for _ in range(steps):
-                characters = F.embedding(ids, table) + self._bias
-                taken = attention_step(frames, keys, characters, h, c, weights)
-                h, c = taken.h, taken.c
-                maps.append(taken.alpha)
-                logits.append(self.generator(h))
-                ids = logits[-1].argmax(dim=1)
+            for step in range(steps):
+                ids = ids if text is None else text[:, step]
+                # e = w . tanh(W_i H + W_h h + b); alpha = softmax(e) over T
+                e = self.score(torch.tanh(keys + self.h2h(h).unsqueeze(1))).squeeze(2)
+                alpha = change(torch.softmax(e, dim=1))
+                h, c, context = self._next_state(frames, alpha, ids, h, c)
+                maps.append(alpha)
+                states.append(h)
+                if text is not None:
+                    continue
+                outputs.append(self._generate(h, context))
+                ids = outputs[-1].argmax(dim=1)
                 said_eos |= ids == EOS
                 # An ONNX file holds the steps one after another and cannot stop between them.
-                if not torch.onnx.is_in_onnx_export() and said_eos.all():
+                if stop and not torch.onnx.is_in_onnx_export() and said_eos.all():
                     break
-        # Steps never taken: 0.
-        return F.pad(torch.stack(logits, dim=1), (0, 0, 0, steps - len(logits))), maps
+        looked, said = torch.stack(maps, dim=1), torch.stack(states, dim=1)
+        if text is None:
+            logits = F.pad(torch.stack(outputs, dim=1), (0, 0, 0, steps - len(outputs)))
+        else:  # all at once: the weights' gradients are one product
+            logits = self._generate(said, torch.bmm(looked, frames))
+        return AttentionOutput(logits, looked, said)
 
-    def _shared(self, frames: Tensor) -> tuple[Tensor, Tensor, Weights, Tensor]:
-        """What every step shares.
+    def attention_step(
+        self, frames: Tensor, alpha: Tensor, ids: Tensor, h: Tensor, c: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One character from weights alpha (B, T): logits (B, classes) and the LSTM's next h, c.
 
-        Frames H (B, T, inputs); keys 2 W_i H (B, T, hidden); the weights; and a table with a row
-        for each character, its part of the LSTM's four gates (classes, 4 * hidden).
+        ids: (B,) the characters before; h, c: (B, hidden).
         """
-        frames = frames.to(self.h2h.weight.dtype)
-        # A one-hot input picks one column of the weight: a table look-up, not a product.
-        context, table = self.rnn.weight_ih.split(
-            [self.inputs, self.rnn.input_size - self.inputs], 1
-        )
-        weights = Weights(
-            # [W_hh; 2 W_h] together: one product a step for both uses of h.
-            torch.cat([self.rnn.weight_hh, 2 * self.h2h.weight]),
-            context,
-            2 * self.h2h.bias,
-            2 * self.score.weight[0],
-        )
-        return frames, 2 * self.i2h(frames), weights, table.T
+        h, c, context = self._next_state(frames, alpha, ids, h, c)
+        return self._generate(h, context), h, c
 
-    @property
-    def _bias(self) -> Tensor:
-        return self.rnn.bias_ih + self.rnn.bias_hh
+    def _next_state(
+        self, frames: Tensor, alpha: Tensor, ids: Tensor, h: Tensor, c: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        # g = alpha H; (h, c) = LSTM([g; the character before], (h, c))
+        context = torch.bmm(alpha.unsqueeze(1), frames).squeeze(1)
+        character = F.one_hot(ids, self.classes).to(frames.dtype)
+        return *self.rnn(torch.cat([context, character], dim=1), (h, c)), context
+
+    def _generate(self, states: Tensor, contexts: Tensor) -> Tensor:
+        logits = self.generator(states)
+        return logits if self.output_context is None else logits + self.output_context(contexts)
 
 
 @torch.inference_mode()
@@ -120,5 +159,4 @@ def attention_maps(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
         steps = model.eval()(images).shape[1]
     finally:
         hook.remove()
-    logits, maps = head.decode_greedy(frames[0], steps)
-    return logits, torch.stack(maps, dim=1)
+    return head.decode(frames[0], None, steps)[:2]

@@ -1,6 +1,7 @@
-"""The 24 readers: four stages, each with its options, put together by name.
+"""The readers: four stages, each with its options, put together by name.
 
 Baek et al., "What Is Wrong With Scene Text Recognition Model Comparisons?" (ICCV 2019), section 3.
+The options of `STAGES` make the paper's 24; those of `options` that are not among them came later.
 """
 
 import difflib
@@ -12,19 +13,30 @@ from torch import Tensor, nn
 
 from ocrkit.errors import OcrkitError
 from ocrkit.models.features import EXTRACTORS, BasicBlock, frames
+from ocrkit.models.jamo import JamoCTC
+from ocrkit.models.parseq import PARSeq
 from ocrkit.models.prediction import Attention
-from ocrkit.models.sequence import bilstm
+from ocrkit.models.sequence import SEQUENCES
 from ocrkit.models.transformation import TPS
 
 STAGES: dict[str, tuple[str, ...]] = {
     "transformation": ("None", "TPS"),
-    "feature": tuple(EXTRACTORS),
+    "feature": ("VGG", "RCNN", "ResNet"),
     "sequence": ("None", "BiLSTM"),
     "prediction": ("CTC", "Attn"),
 }
 MODEL_NAMES: tuple[str, ...] = tuple(
     "-".join(parts) for parts in itertools.product(*STAGES.values())
 )
+
+
+def options() -> dict[str, tuple[str, ...]]:
+    """All options of each stage: the paper's, and those that came later."""
+    return STAGES | {
+        "feature": tuple(EXTRACTORS),
+        "sequence": ("None", *SEQUENCES),
+        "prediction": (*STAGES["prediction"], "JamoCTC", "PARSeq"),
+    }
 
 
 class ModelName(NamedTuple):
@@ -38,22 +50,24 @@ class ModelName(NamedTuple):
 
 def parse_name(name: str) -> ModelName:
     """Split a model name into its four stages; OcrkitError names the nearest for an unknown one."""
-    if name in MODEL_NAMES:
+    names = ["-".join(parts) for parts in itertools.product(*options().values())]
+    if name in names:
         return ModelName(*name.split("-"))
-    by_lower = {known.lower(): known for known in MODEL_NAMES}
+    by_lower = {known.lower(): known for known in names}
     nearest = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0)[0]
     raise OcrkitError(
         f"no model is called {name!r}: did you mean {by_lower[nearest]}? "
-        "(`ocrkit models` lists all 24)"
+        "(`ocrkit models` lists the paper's 24)"
     )
 
 
 class Recognizer(nn.Module):
-    """One of the 24 readers: images -> logits over the classes, frame by frame or step by step.
+    """A reader by its name: images -> logits over the classes, frame by frame or step by step.
 
     name: transformation-feature-sequence-prediction, e.g. "TPS-VGG-BiLSTM-Attn".
-    classes: characters + 1 (CTC: [blank]) or + 2 (Attn: [GO], [s]).
-    max_length: characters of the longest label; attention takes one step more, for [s].
+    classes: characters + 1 (CTC: [blank]) or + 2 (Attn, PARSeq: [GO], [s]); JamoCTC's characters
+        are those of `jamo_charset`.
+    max_length: characters of the longest label; Attn and PARSeq take one step more, for [s].
     image_width, image_height: pixels; the paper's are 100 or 400 by 32.
     width: multiplies every channel and hidden size (1 = the paper's; 0.25 = the thin models).
     Raises OcrkitError for an unknown name or a size no model can have.
@@ -87,26 +101,33 @@ class Recognizer(nn.Module):
             self.transformation = TPS(image_height, image_width, localization, hidden)
         self.features = EXTRACTORS[stages.feature](scale)
         self.sequence = nn.Identity()
-        if stages.sequence == "BiLSTM":
-            self.sequence = bilstm(channels, hidden)
+        if stages.sequence != "None":
+            self.sequence = SEQUENCES[stages.sequence](channels, hidden)
             channels = hidden
-        if stages.prediction == "CTC":
-            self.head: nn.Linear | Attention = nn.Linear(channels, classes)
-        else:
+        self.head: nn.Linear | Attention | PARSeq
+        if stages.prediction == "Attn":
             self.head = Attention(channels, hidden, classes)
-        self.auxiliary: nn.Module | None = None  # in training, a CTC head on attention's frames
+        elif stages.prediction == "PARSeq":
+            self.head = PARSeq(channels, hidden, classes, max_length + 1)
+        else:
+            linear = JamoCTC if stages.prediction == "JamoCTC" else nn.Linear
+            self.head = linear(channels, classes)
+        self.auxiliary: nn.Module | None = (
+            None  # in training, a CTC head on the frames of Attn or PARSeq
+        )
         initialise(self)
 
     def forward(
         self, images: Tensor, text: Tensor | None = None
-    ) -> Tensor | tuple[Tensor, Tensor, Tensor]:
+    ) -> Tensor | tuple[Tensor, Tensor, Tensor | None]:
         """Images (B, 1, H, W) in [-1, 1] -> logits.
 
-        CTC: (B, frames, classes). Attn: (B, max_length + 1, classes); `text` (B, max_length + 1)
-        int64 of ids that start with [GO] = 0 forces the teacher's characters, None decodes
-        greedily and stops early once every row has said [s] = 1. With `text` and an `auxiliary`
-        head: logits, the auxiliary head's (B, frames, its classes), and the attention of each step,
-        (B, max_length + 1, frames).
+        CTC, JamoCTC: (B, frames, classes). Attn: (B, max_length + 1, classes); `text` (B,
+        max_length + 1) int64 of ids that start with [GO] = 0 forces the teacher's characters, None
+        decodes greedily and stops early once every row has said [s] = 1. PARSeq likewise, and in
+        training the logits of all its orders, (B, orders * (max_length + 1), classes). With `text`
+        and an `auxiliary` head: logits, the auxiliary head's (B, frames, its classes), and Attn's
+        attention of each step, (B, max_length + 1, frames), else None.
         Raises OcrkitError for images of another size than the model was made for.
         """
         if images.shape[1:] != (1, self.image_height, self.image_width):
@@ -117,12 +138,15 @@ class Recognizer(nn.Module):
         visual = self.features(self.transformation(images))
         # (B, C, height, T): height is averaged away, then one row per frame.
         context = self.sequence(visual.mean(dim=2).transpose(1, 2))
-        if isinstance(self.head, nn.Linear):  # CTC
+        if isinstance(self.head, nn.Linear):  # CTC, JamoCTC
             return self.head(context)
-        if text is not None and self.auxiliary is not None:
-            logits, alpha = self.head.decode_teacher_forced(context, text, self.max_length + 1)
-            return logits, self.auxiliary(context), alpha
-        return self.head(context, text, self.max_length + 1)
+        steps = self.max_length + 1
+        if text is None or self.auxiliary is None:
+            return self.head(context, text, steps)
+        if isinstance(self.head, PARSeq):
+            return self.head(context, text, steps), self.auxiliary(context), None
+        logits, alpha = self.head.decode_teacher_forced(context, text, steps)
+        return logits, self.auxiliary(context), alpha
 
     def stage_parameters(self) -> dict[str, int]:
         """Trainable parameters of each stage: transformation, feature, sequence, prediction."""

@@ -15,40 +15,34 @@ from ocrkit.models.recognizer import MODEL_NAMES, Recognizer, parse_name
 from ocrkit.models.transformation import TPS, spline_matrices
 
 # Our names -> the reference's, applied in this order to the start of a state-dict key.
-_RENAMES = tuple(
-    (re.compile(ours), theirs)
-    for ours, theirs in (
-        (r"^transformation\.localization\.conv", "Transformation.LocalizationNetwork.conv"),
-        (
-            r"^transformation\.localization\.fc",
-            "Transformation.LocalizationNetwork.localization_fc",
-        ),
-        (r"^features\.", "FeatureExtraction.ConvNet."),
-        (r"^sequence\.", "SequenceModeling."),
-        (r"^head\.(i2h|h2h|score|rnn)\.", r"Prediction.attention_cell.\1."),
-        (r"^head\.", "Prediction."),
-        # the gated recurrent convolution's layers
-        (r"\.steps\.", ".GRCL."),
-        (r"\.bn_gate_input\.", ".BN_gfu."),
-        (r"\.bn_gate_state\.", ".BN_grx."),
-        (r"\.bn_input\.", ".BN_fu."),
-        (r"\.bn_state\.", ".BN_rx."),
-        (r"\.bn_gated\.", ".BN_Gx."),
-        (r"\.bn_first\.", ".BN_x_init."),
-        (r"\.gate_input\.", ".wgf_u."),
-        (r"\.gate_state\.", ".wgr_x."),
-        (r"\.wide_input\.", ".wf_u."),
-        (r"\.wide_state\.", ".wr_x."),
-    )
-)
+_RENAMES = {
+    r"^transformation\.localization\.conv": "Transformation.LocalizationNetwork.conv",
+    r"^transformation\.localization\.fc": "Transformation.LocalizationNetwork.localization_fc",
+    r"^features\.": "FeatureExtraction.ConvNet.",
+    r"^sequence\.": "SequenceModeling.",
+    r"^head\.(i2h|h2h|score|rnn)\.": r"Prediction.attention_cell.\1.",
+    r"^head\.": "Prediction.",
+    # the gated recurrent convolution's layers
+    r"\.steps\.": ".GRCL.",
+    r"\.bn_gate_input\.": ".BN_gfu.",
+    r"\.bn_gate_state\.": ".BN_grx.",
+    r"\.bn_input\.": ".BN_fu.",
+    r"\.bn_state\.": ".BN_rx.",
+    r"\.bn_gated\.": ".BN_Gx.",
+    r"\.bn_first\.": ".BN_x_init.",
+    r"\.gate_input\.": ".wgf_u.",
+    r"\.gate_state\.": ".wgr_x.",
+    r"\.wide_input\.": ".wf_u.",
+    r"\.wide_state\.": ".wr_x.",
+}
 # The reference stores its TPS grid; ours is rebuilt, because it depends on the image's width.
 _GRID = "Transformation.GridGenerator."
 
 
 def reference_name(key: str) -> str:
     """The reference framework's name of one of our state-dict keys."""
-    for ours, theirs in _RENAMES:
-        key = ours.sub(theirs, key)
+    for ours, theirs in _RENAMES.items():
+        key = re.sub(ours, theirs, key)
     return key
 
 
@@ -99,11 +93,7 @@ def load_reference(
 
 
 def find_name(path: str | Path, names: Iterable[str]) -> str:
-    """The one of the 24 that has tensors of these names.
-
-    Raises:
-        OcrkitError: none has.
-    """
+    """The one of the 24 that has tensors of these names. Raises OcrkitError: none has."""
     wanted = set(names)
     for name in MODEL_NAMES:
         with torch.device("meta"):  # names alone, no numbers
@@ -124,7 +114,7 @@ def _find_width(name: str, stored: Mapping[str, Tensor]) -> float:
     linear = stored.get("Prediction.weight")
     if linear is None or linear.ndim != 2:
         return 1.0  # another model: what differs is said by name
-    return linear.shape[1] / (256 if stages.sequence == "BiLSTM" else 512)
+    return linear.shape[1] / (512 if stages.sequence == "None" else 256)
 
 
 def save_reference(model: Recognizer, path: str | Path) -> Path:
@@ -133,8 +123,13 @@ def save_reference(model: Recognizer, path: str | Path) -> Path:
     Its state dict is that of the framework's DataParallel model ("module." before each name), with
     the TPS grid that it stores. The charset is not in it: the framework is given it by --character,
     and a width other than 1 by --output_channel and --hidden_size.
-    Raises OcrkitError for a TPS of another width, which the framework has no option for.
+    Raises OcrkitError for a TPS of another width, which the framework has no option for, and a
+    model that is none of the paper's 24.
     """
+    if model.name not in MODEL_NAMES:
+        raise OcrkitError(
+            f"the reference framework has no {model.name}, only the paper's 24: export it as ONNX"
+        )
     if isinstance(model.transformation, TPS) and model.width != 1:
         raise OcrkitError(
             f"the TPS of this model has {model.width:g} times the reference's channels, and the "

@@ -1,6 +1,10 @@
 """Sequence modelling: let every frame know its neighbours, left and right."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
+
+from ocrkit.models.mixing import svtr, transformer
 
 
 class BiLSTM(nn.Module):
@@ -23,3 +27,11 @@ class BiLSTM(nn.Module):
 def bilstm(inputs: int, hidden: int) -> nn.Sequential:
     """The two blocks of the framework: (B, T, inputs) -> (B, T, hidden)."""
     return nn.Sequential(BiLSTM(inputs, hidden), BiLSTM(hidden, hidden))
+
+
+# By name: (inputs, hidden) -> a module from (B, T, inputs) to (B, T, hidden).
+SEQUENCES: dict[str, Callable[[int, int], nn.Module]] = {
+    "BiLSTM": bilstm,
+    "Transformer": transformer,
+    "SVTR": svtr,
+}

@@ -13,11 +13,13 @@ import torch
 
 from ocrkit.errors import OcrkitError
 from ocrkit.models.checkpoints import load_checkpoint
+from ocrkit.models.jamo import SYLLABLES, JamoCTC
 from ocrkit.models.prediction import Attention
 from ocrkit.models.recognizer import Recognizer
 from ocrkit.models.reference import load_reference
 
 _ROWS = ("head.weight", "head.bias", "head.generator.weight", "head.generator.bias")
+_ROWS += ("head.characters.weight",)
 
 
 def load_model(
@@ -25,13 +27,10 @@ def load_model(
 ) -> tuple[Recognizer, dict[str, Any]]:
     """A checkpoint of ours, or a .pth file of the reference framework: the model, its description.
 
-    Args:
-        charset: of a .pth file, which does not hold its characters: these, in training order.
-        option: what a person types to give them.
-        sizes: image_width and max_length of a .pth file; None where they are not known.
-
-    Raises:
-        OcrkitError: files that are missing, broken, not finite, or need (or know) their charset.
+    charset: of a .pth file, which does not hold its characters: these, in training order.
+    option: what a person types to give them.
+    sizes: image_width and max_length of a .pth file; None where they are not known.
+    Raises OcrkitError: files that are missing, broken, not finite, or need (or know) their charset.
     """
     sizes = {name: size for name, size in sizes.items() if size is not None}
     if Path(path).suffix != ".pth":
@@ -66,8 +65,8 @@ class Start:
     def check(self, name: str, width: float, height: int = 32) -> None:
         """See that a model has these layers.
 
-        Raises:
-            OcrkitError: it is another of the 24, of another width, or for images of another height.
+        Raises OcrkitError: it is another of the 24, of another width, or for images of another
+        height.
         """
         mine = self.model
         if mine.name != name:
@@ -90,11 +89,11 @@ class Start:
         layers = {key.rpartition(".")[0] for key in self.model.state_dict()}
         known = sum(c in self.charset for c in charset)
         anew = len(charset) - known
-        said = f"from {self.path}: all {len(layers)} layers are kept, {known} characters of "
-        said += f"{len(charset)} are known" + (f", {anew} start anew" if anew else "")
+        text = f"from {self.path}: all {len(layers)} layers are kept, {known} characters of "
+        text += f"{len(charset)} are known" + (f", {anew} start anew" if anew else "")
         if (before := self.model.image_width) != image_width:
-            said += f"; its images were {before} pixels wide, these are {image_width}"
-        return said
+            text += f"; its images were {before} pixels wide, these are {image_width}"
+        return text
 
 
 def load_start(path: Path, charset: str | None = None) -> Start:
@@ -115,13 +114,15 @@ def digest(model: torch.nn.Module, charset: str = "") -> str:
 def carry_over(start: Start, model: Recognizer, charset: str) -> None:
     """Copy what means the same into a model of the same layers.
 
-    Args:
-        start: checked against the model (`Start.check`).
-        charset: the model's own, in the order of its ids.
+    start: checked against the model (`Start.check`).
+    charset: the model's own, in the order of its ids (see `jamo_charset` for JamoCTC).
     """
     old, new = start.model.state_dict(), model.state_dict()
-    special = model.classes - len(charset)
-    theirs = {c: special + i for i, c in enumerate(start.charset)}
+    special, known = model.classes - len(charset), start.charset
+    if isinstance(model.head, JamoCTC):  # its letters stay where they are
+        special = model.head.out_features - model.head.others
+        charset, known = (text[len(SYLLABLES) :] for text in (charset, known))
+    theirs = {c: special + i for i, c in enumerate(known)}
     both = [(special + i, theirs[c]) for i, c in enumerate(charset) if c in theirs]
     ours, their_ids = torch.tensor([*((i, i) for i in range(special)), *both]).T
     before = model.head.inputs if isinstance(model.head, Attention) else 0

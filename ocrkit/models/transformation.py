@@ -3,11 +3,8 @@
 Shi et al., "Robust Scene Text Recognition with Automatic Rectification" (CVPR 2016), section 3.1.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 FIDUCIALS = 20
@@ -61,7 +58,7 @@ def spline_matrices(height: int, width: int, count: int = FIDUCIALS) -> tuple[Te
 class LocalizationNetwork(nn.Module):
     """Where the text's upper and lower edges run: images (B, 1, H, W) -> C' (B, 20, 2).
 
-    `channels`: the four convolutions' widths; `hidden`: the width of the first fully connected
+    channels: the four convolutions' widths; `hidden`: the width of the first fully connected
     layer.
     """
 
@@ -109,22 +106,6 @@ def spline_coefficients(inv_delta: Tensor, fiducials: Tensor) -> Tensor:
     return spline
 
 
-class _Spline(torch.autograd.Function):
-    """`spline_coefficients` with a backward pass of its own."""
-
-    @staticmethod
-    def forward(ctx: Any, inv_delta: Tensor, fiducials: Tensor) -> Tensor:
-        ctx.save_for_backward(inv_delta)
-        return spline_coefficients(inv_delta, fiducials)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_spline: Tensor) -> tuple[None, Tensor]:
-        # Nothing is magnified in the backward pass: one product.
-        (inv_delta,) = ctx.saved_tensors
-        return None, inv_delta.T @ d_spline
-
-
 class TPS(nn.Module):
     """Thin-plate spline rectification: images (B, 1, H, W) -> images of the same shape."""
 
@@ -144,9 +125,7 @@ class TPS(nn.Module):
 
     def grid(self, fiducials: Tensor) -> Tensor:
         """C' (B, 20, 2) -> sampling points P' (B, H, W, 2) for `grid_sample`."""
-        # Without gradients, operations that an exporter knows.
-        make = _Spline.apply if fiducials.requires_grad else spline_coefficients
-        spline = make(self.inv_delta, fiducials)
+        spline = spline_coefficients(self.inv_delta, fiducials)
         # One product for the whole batch, all x and y as rows: as B products with two columns each
         # it takes 14 times as long.
         rows = spline.transpose(1, 2).flatten(0, 1) @ self.p_hat.T

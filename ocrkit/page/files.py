@@ -28,6 +28,8 @@ class PageFile:
         self.path = Path(path)
         self._content = read_file(self.path)
         self._pdf = None
+        if not self._content:
+            raise OcrkitError(f"{self.path} is empty")
         try:
             if b"%PDF-" in self._content[:1024]:
                 self._pdf = _open_pdf(self._content)

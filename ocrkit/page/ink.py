@@ -91,9 +91,13 @@ def glyph_height(mask: np.ndarray) -> float:
     text &= (width < 8 * height) & (height < 12 * width) & (height < max(mask.shape) / 4)
     if not text.any():
         return 0.0
-    heights = np.sort(height[text])
-    reached = np.cumsum(heights) / heights.sum()
-    return float(heights[np.searchsorted(reached, 0.67)])
+    return syllable_height(height[text])
+
+
+def syllable_height(heights: np.ndarray) -> float:
+    """The height below which two thirds of the sum of heights lie: about a syllable's."""
+    heights = np.sort(heights)
+    return float(heights[np.searchsorted(np.cumsum(heights), 0.67 * heights.sum())])
 
 
 def measure(grey: np.ndarray) -> float:

@@ -20,6 +20,14 @@ from ocrkit.page.lines import Run, find_runs
 from ocrkit.page.order import read_order
 from ocrkit.page.turn import find_turn, turned, upright_matrix
 
+# Of a line's height, kept around it: the more, the smaller its letters are at the reader's height,
+# and the worse they are read.
+MARGIN = 0.06
+# Small glyphs are looked at enlarged, and strips turned, if that makes no more pixels than this.
+MOST_PIXELS = 32_000_000
+# A sheet that fills its picture has 1.5 times the pixels when turned by 15 degrees.
+SHEET_TURNED = 1.6
+
 
 @dataclass(frozen=True)
 class FoundLine:
@@ -70,7 +78,8 @@ def find_lines(grey: np.ndarray, quarters: int | None = None) -> Layout:
         quarters: counter-clockwise quarter turns to make first; None looks for them.
     """
     g = measure(grey)
-    scale = 1.0 if not g or SMALL <= g <= LARGE else min(WORKING / g, 2.0)
+    finest = max(1.0, (MOST_PIXELS / max(grey.size, 1)) ** 0.5)
+    scale = 1.0 if not g or SMALL <= g <= LARGE else min(WORKING / g, 2.0, finest)
     degrees, turn = 0.0, quarters or 0
     picture = turned(grey, 0, 0, scale)
     if g:
@@ -80,6 +89,9 @@ def find_lines(grey: np.ndarray, quarters: int | None = None) -> Layout:
             turn = found
         elif found:
             degrees = 0.0
+        _, (width, height) = upright_matrix(picture.shape[::-1], turn, degrees, 1)
+        if width * height > max(MOST_PIXELS, SHEET_TURNED * picture.size):
+            degrees = 0.0  # a long strip whose marks look askew
         picture = turned(picture, turn, degrees, 1)
     matrix, _ = upright_matrix(grey.shape[::-1], turn, degrees, scale)
     if not g:
@@ -155,7 +167,7 @@ def _cut(
 ) -> FoundLine:
     x0, y0 = min(r.x0 for r in line), min(r.y0 for r in line)
     x1, y1 = max(r.x1 for r in line), max(r.y1 for r in line)
-    pad = max(2, round(0.15 * (y1 - y0)))
+    pad = max(1, round(MARGIN * (y1 - y0)))
     left, top = max(0, x0 - pad), max(0, y0 - pad)
     where = np.s_[top : y1 + pad, left : x1 + pad]
     labels = pieces.labels[where]

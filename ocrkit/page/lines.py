@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ocrkit.page.ink import Pieces, unlike_text
+from ocrkit.page.ink import Pieces, syllable_height, unlike_text
 
 # Pieces of a line overlap in height by this share of the lower, and stand at most this far apart.
 OVERLAP, GAP = 0.5, 1.2
@@ -125,13 +125,7 @@ def _gather(labels: np.ndarray) -> list[np.ndarray]:
 def _run(p: Pieces, group: np.ndarray) -> Run:
     x0, y0 = int(p.x0[group].min()), int(p.y0[group].min())
     x1, y1 = int(p.x1[group].max()), int(p.y1[group].max())
-    return Run(x0, y0, x1, y1, _tall(p.height[group]), group)
-
-
-def _tall(heights: np.ndarray) -> float:
-    """Upper third of heights, each counting by itself: about a syllable's."""
-    heights = np.sort(heights)
-    return float(heights[np.searchsorted(np.cumsum(heights), 0.67 * heights.sum())])
+    return Run(x0, y0, x1, y1, syllable_height(p.height[group]), group)
 
 
 def _usual_height(runs: list[Run]) -> float:
@@ -147,7 +141,7 @@ def _cut_touching(p: Pieces, group: np.ndarray, g: float) -> list[np.ndarray]:
     They show as a profile of glyph centres with several peaks: pieces go to the nearest band.
     """
     top, bottom = int(p.y0[group].min()), int(p.y1[group].max())
-    tall = _tall(p.height[group])
+    tall = syllable_height(p.height[group])
     usual = float(np.median(p.height[group][p.height[group] >= MARK * tall]))
     if bottom - top < 1.7 * max(usual, 0.7 * g) or len(group) < 4:
         return [group]

@@ -1,19 +1,13 @@
-"""How well pages are found and read: `python -m ocrkit.page.measure` writes pages.csv."""
+"""How well the drawn pages are found and read."""
 
-import argparse
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from PIL import Image
-from rapidfuzz.distance import Levenshtein
 
-from ocrkit.files import atomic_file
-from ocrkit.page.pages import Page, read_picture
-from ocrkit.page.synthetic import PAGES, SyntheticPage, draw_page
-from ocrkit.reader import load_reader
+from ocrkit.metrics import error_rate
+from ocrkit.page.pages import Page
+from ocrkit.page.synthetic import SyntheticPage
 
 # A line is found when its box and the true one share this much of what both cover.
 LEAST_IOU = 0.5
@@ -61,24 +55,5 @@ def measure_page(true: SyntheticPage, page: Page) -> dict[str, float | int | str
         "extra": len(page.lines) - len({m for m in matches if m is not None}),
         "order": round(order_kept(matches), 4),
         "characters": len(wanted),
-        "cer": round(Levenshtein.distance(said, wanted) / len(wanted), 4),
+        "cer": round(error_rate([said], [wanted]), 4),
     }
-
-
-def main() -> None:
-    """Read every page of the test set and write the table."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--checkpoint", type=Path, help="of a line reader [default: the kit's]")
-    parser.add_argument("--out", type=Path, default=Path("data/results/reader/pages.csv"))
-    options = parser.parse_args()
-    reader, rows = load_reader(options.checkpoint), []
-    for name in PAGES:
-        true = draw_page(name)
-        rows.append(measure_page(true, read_picture(Image.fromarray(true.image), reader)))
-        print(rows[-1], flush=True)
-    with atomic_file(options.out) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,7 @@
 """In which order runs are read: boxes as wholes, columns one after the other, rows from the top."""
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,24 +79,14 @@ def _flat(item: Block | list[Run]) -> list[list[Run]]:
 
 def _tables(cells: list[Block], g: float) -> list[Block]:
     """Cells that touch are one table, read row by row; a cell inside another belongs to it."""
+
+    def touch(cell: Block, c: Block) -> bool:
+        beside = c.x0 - g < cell.x1 and cell.x0 < c.x1 + g
+        return beside and c.y0 - g < cell.y1 and cell.y0 < c.y1 + g
+
     cells = sorted(cells, key=lambda c: (c.x1 - c.x0) * (c.y1 - c.y0), reverse=True)
-    tables: list[list[Block]] = []
-    for cell in cells:
-        near = [
-            t
-            for t in tables
-            if any(
-                c.x0 - g < cell.x1
-                and cell.x0 < c.x1 + g
-                and c.y0 - g < cell.y1
-                and cell.y0 < c.y1 + g
-                for c in t
-            )
-        ]
-        tables = [t for t in tables if not any(t is n for n in near)]
-        tables.append([*(c for t in near for c in t), cell])
     found = []
-    for table in tables:
+    for table in _groups(cells, touch):
         rows: list[list[Block]] = []
         for cell in sorted(table, key=lambda c: c.y0):
             if rows and cell.y0 < rows[-1][0].y0 + 0.8 * g:
@@ -104,6 +96,16 @@ def _tables(cells: list[Block], g: float) -> list[Block]:
         items = [c for row in rows for c in sorted(row, key=lambda c: c.x0)]
         found.append(_block(items))
     return found
+
+
+def _groups(items: list, near: Callable[[Any, Any], bool]) -> list[list]:
+    """Items in groups, each near another of its group."""
+    groups: list[list] = []
+    for item in items:
+        joined = [any(near(item, other) for other in group) for group in groups]
+        one = [*itertools.chain(*itertools.compress(groups, joined)), item]
+        groups = [*(g for g, j in zip(groups, joined, strict=True) if not j), one]
+    return groups
 
 
 def _block(items: list) -> Block:
@@ -120,12 +122,7 @@ def _bubbles(runs: list[Run], rules: Rules, g: float) -> list:
             if other.in_box and level and _one_line(*sorted((run, other), key=lambda r: r.x0)):
                 run.in_box = True
     loose: list = [run for run in runs if not run.in_box]
-    bubbles: list[list[Run]] = []
-    for run in sorted((run for run in runs if run.in_box), key=_middle):
-        joined = [b for b in bubbles if any(_one_box(run, other) for other in b)]
-        bubbles = [b for b in bubbles if b not in joined]
-        bubbles.append([*(each for b in joined for each in b), run])
-    for bubble in bubbles:
+    for bubble in _groups(sorted((r for r in runs if r.in_box), key=_middle), _one_box):
         block = _block(bubble)
         block.items = _order(bubble, rules, g)
         loose += bubble if len(bubble) == 1 else [block]

@@ -4,17 +4,16 @@ import html
 import io
 from collections.abc import Sequence
 from pathlib import Path
-
-from reportlab.lib.utils import ImageReader
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.pdfgen.canvas import Canvas
+from typing import TYPE_CHECKING
 
 from ocrkit import __version__
 from ocrkit.files import atomic_file
 from ocrkit.page.files import PDF_DPI
 from ocrkit.page.pages import Line, Page
 from ocrkit.synth.fonts import find_fonts
+
+if TYPE_CHECKING:
+    from reportlab.pdfgen.canvas import Canvas
 
 _FONT = "NanumGothic"
 _INVISIBLE = 3  # PDF 32000-1, table 106: neither fill nor stroke
@@ -32,6 +31,11 @@ def write_pdf(pages: Sequence[Page], path: str | Path) -> None:
     Raises:
         OcrkitError: the file cannot be written.
     """
+    # Not at the top: reportlab looks into the home folder, which not everybody has.
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+    from reportlab.pdfgen.canvas import Canvas
+
     if _FONT not in pdfmetrics.getRegisteredFontNames():
         (font,) = (font for font in find_fonts() if font.name == _FONT)
         pdfmetrics.registerFont(TTFont(_FONT, font.path))
@@ -43,7 +47,10 @@ def write_pdf(pages: Sequence[Page], path: str | Path) -> None:
         canvas.save()
 
 
-def _draw_page(canvas: Canvas, page: Page) -> None:
+def _draw_page(canvas: "Canvas", page: Page) -> None:
+    from reportlab.lib.utils import ImageReader
+    from reportlab.pdfbase import pdfmetrics
+
     scale = 72 / PDF_DPI
     width, height = (side * scale for side in page.image.size)
     canvas.setPageSize((width, height))

@@ -3,8 +3,8 @@
 import base64
 import html
 import io
-import json
 from dataclasses import asdict, dataclass, field
+from statistics import geometric_mean
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,17 +26,24 @@ class LineReader(Protocol):
     """What reads lines: `ocrkit.reader.Reader`, or another with the same method."""
 
     def read_lines(self, crops: list[np.ndarray], /) -> list[Any]:
-        """Crops (H, W) uint8, dark on light -> objects with text, confidence (0 to 1) and spans."""
+        """Crops (H, W) uint8, dark on light -> objects like `ocrkit.reader.LineText`."""
         ...
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word: its text, its box (x, y, width, height) in pixels of `Page.image`, 0 to 1."""
+    """A word: its text, its box (x, y, width, height) in pixels of `Page.image`.
+
+    Attributes:
+        confidence: geometric mean of its characters', 0 to 1.
+        character_confidences: the reader's probability of each character where it is highest; high
+            does not mean right, and of a character that was passed over there is none.
+    """
 
     text: str
     box: tuple[int, int, int, int]
     confidence: float
+    character_confidences: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Line:
     Attributes:
         corners: x, y of the top left, top right, bottom right and bottom left corner in the file's
             own picture, which may lie on its side or stand askew.
-        confidence: the reader's own, 0 to 1; high does not mean right.
+        confidence: the reader's own, the geometric mean over all characters, 0 to 1.
     """
 
     text: str
@@ -92,10 +99,6 @@ class Page:
             "lines": [asdict(line) for line in self.lines],
         }
 
-    def to_json(self) -> str:
-        """The page without its picture, as JSON."""
-        return json.dumps(self.to_dict(), ensure_ascii=False)
-
     def _repr_html_(self) -> str:
         """The page with a box around every line, and the text beside it."""
         scale = min(1.0, _SHOWN_PIXELS / self.image.width)
@@ -140,6 +143,8 @@ def read_picture(picture: Image.Image, reader: LineReader) -> Page:
         for line, text in zip(layout.lines, texts, strict=True)
         if text.text.strip() and text.confidence >= least
     ]
+    if not kept:  # a drawing, or nothing: which way it would be turned means nothing
+        return Page(picture, (), 0.0, len(layout.lines))
     view = _View(layout, picture)
     lines = tuple(view.line(found, text) for found, text in kept)
     turned = round(90 * layout.quarters + layout.degrees, 2)
@@ -192,7 +197,9 @@ class _View:
             left = min(max(found.left + spans[0][0], x), x + width)
             right = min(max(found.left + spans[-1][1], left + 1), x + width)
             box = self._box(left, y, max(1, right - left), height)
-            words.append(Word(word, box, round(text.confidence, 4)))
+            sure = text.probabilities[first:start]
+            each = tuple(round(p, 4) for p in sure)
+            words.append(Word(word, box, round(geometric_mean(sure), 4), each))
         line = text.text.strip()
         return Line(
             line,

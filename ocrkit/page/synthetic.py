@@ -16,33 +16,8 @@ from ocrkit.page.turn import upright_matrix
 from ocrkit.synth.fonts import find_fonts
 from ocrkit.synth.words import read_words
 
-_PARTICLES = (
-    "은",
-    "는",
-    "이",
-    "가",
-    "을",
-    "를",
-    "에",
-    "의",
-    "도",
-    "에서",
-    "으로",
-    "와",
-    "까지",
-    "",
-)
-_ENDS = (
-    "한다.",
-    "이다.",
-    "있다.",
-    "하였다.",
-    "않는다.",
-    "되었습니다.",
-    "인가?",
-    "하세요!",
-    "된다.",
-)
+_PARTICLES = (*"은는이가을를에의도", "에서", "으로", "와", "까지", "")
+_ENDS = "한다.", "이다.", "있다.", "하였다.", "않는다.", "되었습니다.", "인가?", "하세요!", "된다."
 _CIRCLED = "①②③④⑤"
 
 

@@ -12,7 +12,7 @@ from ocrkit.reader.text import Texts
 
 @dataclass(frozen=True)
 class Line:
-    """A drawn line: grey uint8 (H, W), and what stands in it."""
+    """A line, drawn or cut from a page: grey uint8 (H, W), and what stands in it."""
 
     image: np.ndarray
     text: str

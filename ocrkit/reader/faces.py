@@ -8,12 +8,13 @@ import numpy as np
 from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
-from ocrkit.synth.fonts import Font, find_fonts, mask_bytes
+from ocrkit.synth.fonts import HANDWRITING, Font, find_fonts, mask_bytes
 
 # Faces of one jamo a character, without Hangul syllables, or of another script's forms.
 _LEFT_OUT = ("UnJamo", "YetHangul", "UnYetgul", "NotoSansMono")
 # Handwriting and display faces are seen, but print is what pages are set in.
 _FANCY = ("Pen", "pen", "Brush", "Pilgi", "Vada", "Gungseo", "Dinaru", "Graphic", "hline", "Taza")
+_FANCY += HANDWRITING
 _EXTREME = ("Thin", "ExtraLight", "UltraLight", "Black")
 _PRINT = ("Batang", "batang", "Myeongjo", "Serif", "Shinmun")
 _LATIN = ("dejavu", "liberation")

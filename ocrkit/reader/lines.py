@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Annotated, Any, Literal
 
 import cv2
@@ -19,6 +20,7 @@ from ocrkit.files import atomic_file, read_file, read_json, to_json
 from ocrkit.models.checkpoints import check_finite
 from ocrkit.reader.charset import BLANK, SIGNS, decode
 from ocrkit.reader.network import HEIGHT, STRIDE, LineNetwork, best_classes
+from ocrkit.reader.straight import straighten
 from ocrkit.resources import READER, resource
 from ocrkit.schemas import Shape
 
@@ -39,11 +41,15 @@ class LineText:
         text: characters, spaces among them.
         confidence: geometric mean of the characters' probabilities, 0 to 1; 0 for no text.
         spans: for each character its left and right in pixels of the given crop.
+        probabilities: for each character its own in the frame where it is highest, 0 to 1. That is
+            what the network gives it against all other classes there, not how often it is right
+            (data/results/reader/confidence.csv has both); of what was left out it says nothing.
     """
 
     text: str
     confidence: float
     spans: list[tuple[int, int]]
+    probabilities: list[float]
 
 
 class ReaderNote(Shape):
@@ -62,8 +68,10 @@ class ReaderNote(Shape):
 def prepare(image: np.ndarray) -> np.ndarray:
     """Grey pixels (H, W) uint8 -> ink, uint8 (32, width): 255 is ink, 0 paper, any contrast.
 
-    Light text on a dark ground is turned round: paper is what most pixels are.
+    Light text on a dark ground is turned round: paper is what most pixels are. A line that is
+    plainly slanted is turned level first.
     """
+    image = straighten(image)
     height, width = image.shape
     size = max(STRIDE, round(width * HEIGHT / height)), HEIGHT
     # Shrinking averages, so that thin strokes are not skipped.
@@ -213,12 +221,11 @@ def _line_text(ids: np.ndarray, sure: np.ndarray, ink: np.ndarray, width: int) -
         kept.pop()
     runs, text = [runs[i] for i in kept], "".join(text[i] for i in kept)
     if not runs:
-        return LineText("", 0.0, [])
-    peaks = [max(sure[s:e].max(), 1e-9) for s, e in runs]
+        return LineText("", 0.0, [], [])
+    peaks = [max(float(sure[s:e].max()), 1e-9) for s, e in runs]
     edges = _edges([(s + e) / 2 * STRIDE for s, e in runs], ink.max(axis=0).astype(np.float32))
     scaled = [min(round(edge * width / ink.shape[1]), width) for edge in edges]
-    confidence = float(np.exp(np.mean(np.log(peaks))))
-    return LineText(text, confidence, list(pairwise(scaled)))
+    return LineText(text, geometric_mean(peaks), list(pairwise(scaled)), peaks)
 
 
 def _edges(centres: list[float], profile: np.ndarray) -> list[int]:

@@ -6,8 +6,8 @@ page.jpg, page_lines.tsv.
 """
 
 import argparse
+import sys
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,25 +17,24 @@ from ocrkit.data.pictures import decode
 from ocrkit.errors import OcrkitError
 from ocrkit.files import read_file
 from ocrkit.hangul import nfc
-from ocrkit.reader.lines import Reader, load_reader
+from ocrkit.labels import label_of
+from ocrkit.metrics import error_rate
+from ocrkit.reader.draw import Artist, Line
+from ocrkit.reader.faces import Faces
+from ocrkit.reader.lines import load_reader
+
+DRAWN_SEED = 31_337  # of no training, and of no training's check
 
 
-@dataclass(frozen=True)
-class RealLine:
-    """A crop of a real page, grey uint8 (H, W), and its true text."""
-
-    image: np.ndarray
-    text: str
-
-
-def read_table(path: Path, margin: float = 0.0) -> list[RealLine]:
+def read_table(path: Path, margin: float = 0.0) -> list[Line]:
     """The lines of a table as crops.
 
     Args:
         margin: pixels kept around each box, as a share of its height.
 
     Raises:
-        OcrkitError: the table or an image is missing or broken, or a box lies outside its image.
+        OcrkitError: the table or an image is missing or broken, the table is empty, or a box lies
+            outside its image.
     """
     images: dict[str, np.ndarray] = {}
     lines = []
@@ -56,28 +55,21 @@ def read_table(path: Path, margin: float = 0.0) -> list[RealLine]:
         crop = page[max(y - pad, 0) : y + height + pad, max(x - pad, 0) : x + width + pad]
         if not crop.size or min(x, y) < 0:
             raise OcrkitError(f"{path}, row {number}: the box lies outside of {name}")
-        lines.append(RealLine(crop, nfc(text)))
+        lines.append(Line(crop, nfc(text)))
+    if not lines:
+        raise OcrkitError(f"{path} holds no line")
     return lines
-
-
-def _closed(text: str) -> str:
-    return "".join(text.split())
 
 
 def rates(read: list[str], true: list[str]) -> tuple[float, float]:
     """Character error rates over all lines: without spaces, and with them."""
-    pairs = list(zip(read, true, strict=True))
-    with_spaces = sum(Levenshtein.distance(r, t) for r, t in pairs) / sum(map(len, true))
-    closed = [(_closed(r), _closed(t)) for r, t in pairs]
-    return sum(Levenshtein.distance(r, t) for r, t in closed) / sum(
-        len(t) for _, t in closed
-    ), with_spaces
+    return error_rate([*map(label_of, read)], [*map(label_of, true)]), error_rate(read, true)
 
 
 def confusions(read: list[str], true: list[str]) -> Counter[tuple[str, str]]:
     """How often which true character was read as which; "" is nothing. Spaces are left out."""
     found: Counter[tuple[str, str]] = Counter()
-    for r, t in zip(map(_closed, read), map(_closed, true), strict=True):
+    for r, t in zip(map(label_of, read), map(label_of, true), strict=True):
         for edit in Levenshtein.editops(t, r):
             source = "" if edit.tag == "insert" else t[edit.src_pos]
             target = "" if edit.tag == "delete" else r[edit.dest_pos]
@@ -88,28 +80,39 @@ def confusions(read: list[str], true: list[str]) -> Counter[tuple[str, str]]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("tables", type=Path, nargs="+", help="tables of lines, see above")
+    parser.add_argument("tables", type=Path, nargs="*", help="tables of lines, see above")
+    parser.add_argument(
+        "--drawn", type=int, help="also so many drawn lines, in this machine's faces"
+    )
     parser.add_argument("--reader", type=Path, help="another reader than the kit's")
     parser.add_argument("--margin", type=float, default=0.0, help="share of a line's height")
     parser.add_argument("--errors", action="store_true", help="also print the wrong lines")
     options = parser.parse_args()
-    reader: Reader = load_reader(options.reader)
-    for table in options.tables:
-        lines = read_table(table, options.margin)
+    reader = load_reader(options.reader)
+    sets = {table.name: read_table(table, options.margin) for table in options.tables}
+    if options.drawn:
+        artist = Artist(DRAWN_SEED, Faces("system"))
+        sets["drawn"] = [artist.line() for _ in range(options.drawn)]
+    if not sets:
+        parser.error("give tables of lines, or --drawn")
+    for name, lines in sets.items():
         read = [line.text for line in reader.read_lines([line.image for line in lines])]
         true = [line.text for line in lines]
         without, with_spaces = rates(read, true)
         print(
-            f"{table.name}: {len(lines)} lines, character error rate "
+            f"{name}: {len(lines)} lines, character error rate "
             f"{without:.2%} without spaces, {with_spaces:.2%} with"
         )
         if options.errors:
             for r, t in zip(read, true, strict=True):
                 if r != t:
                     print(f"  {t}\n  {r}\n")
-            found = confusions(read, true).most_common(40)
-            print(" ".join(f"{a or '-'}>{b or '-'}:{n}" for (a, b), n in found))
+            common = confusions(read, true).most_common(40)
+            print(" ".join(f"{a or '-'}>{b or '-'}:{n}" for (a, b), n in common))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OcrkitError as error:
+        sys.exit(str(error))

@@ -8,16 +8,18 @@ the last part of the steps. A later call, on another machine too, goes on from a
 """
 
 import argparse
-import multiprocessing as mp
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch.utils.data import DataLoader, IterableDataset
 
+from ocrkit.errors import OcrkitError
 from ocrkit.labels import frames_needed
+from ocrkit.processes import deaf_to_ctrl_c
 from ocrkit.reader.charset import decode, encode
 from ocrkit.reader.draw import Artist
 from ocrkit.reader.faces import Faces
@@ -37,14 +39,14 @@ def longest_at(step: int) -> int:
     return min(4 + step // 30, 40)
 
 
-def batches(artist: Artist, longest: Any) -> Iterator[Batch]:
+def batches(artist: Artist, step: int = 0) -> Iterator[Batch]:
     """Endless batches of lines of like widths: inks (32, w) and labels.
 
-    longest: has a `value`, characters of the longest line, which may change.
+    step: of the first batch; lines grow longer from it on.
     """
     waiting: dict[int, Batch] = {}
     while True:
-        line = artist.line(longest.value)
+        line = artist.line(longest_at(step))
         ink, label = prepare(line.image), encode(line.text)
         width = ink.shape[1]
         if width > WIDEST or frames_needed(decode(label)) > width // STRIDE:
@@ -54,44 +56,41 @@ def batches(artist: Artist, longest: Any) -> Iterator[Batch]:
         inks.append(ink)
         labels.append(label)
         if (len(inks) + 1) * bucket * BUCKET > BATCH_PIXELS:
+            step += 1
             yield waiting.pop(bucket)
 
 
-def _draw(queue: Any, longest: Any, seed: int, fonts: str) -> None:
-    for batch in batches(Artist(seed, Faces(fonts)), longest):
-        queue.put(batch)
+class DrawnLines(IterableDataset):
+    """`batches` from a step on: of the first training's lines none are drawn again by a later."""
+
+    def __init__(self, seed: int, fonts: str, step: int) -> None:
+        self.seed, self.fonts, self.step = seed, fonts, step
+
+    def __iter__(self) -> Iterator[Batch]:
+        return batches(Artist(self.seed + 1000 * self.step, Faces(self.fonts)), self.step)
 
 
 class DrawnBatches:
     """Batches as another process draws them, from the step that is first asked for.
 
-    Args:
-        before: steps that the reader has learnt before step 0: lines are as long as befits both.
+    before: steps that the reader has learnt before step 0.
     """
 
     def __init__(self, seed: int, fonts: str, before: int) -> None:
         self.seed, self.fonts, self.before = seed, fonts, before
-        context = mp.get_context("spawn")
-        self._longest = context.Value("i", longest_at(before))
-        self._queue = context.Queue(maxsize=32)
-        self._process: Any = None
-        self._new = context.Process
+        self._drawn: Iterator[Batch] | None = None
 
     def __getitem__(self, step: int) -> Batch:
-        self._longest.value = longest_at(self.before + step)
-        if self._process is None:
-            # Another call must not draw the lines of the first again.
-            seed = self.seed + 1000 * (self.before + step)
-            what = (self._queue, self._longest, seed, self.fonts)
-            self._process = self._new(target=_draw, args=what, daemon=True)
-            self._process.start()
-        return self._queue.get()
+        if self._drawn is None:
+            lines = DrawnLines(self.seed, self.fonts, self.before + step)
+            how = {"num_workers": 1, "prefetch_factor": 32, "multiprocessing_context": "spawn"}
+            with deaf_to_ctrl_c():
+                self._drawn = iter(DataLoader(lines, None, collate_fn=tuple, **how))
+        return next(self._drawn)
 
     def close(self) -> None:
         """End the process."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.join()
+        self._drawn = None
 
 
 def rate_share(step: int, steps: int, decay: float) -> float:
@@ -166,4 +165,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OcrkitError as error:
+        sys.exit(str(error))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from ocrkit import published
 from ocrkit.experiments.grid import count_parameters
 from ocrkit.results import tables
-from ocrkit.results.rows import by_model
+from ocrkit.results.rows import Rows, by_model
 from ocrkit.results.statistics import (
     PAPER_MIX,
     PAPER_SENTENCES,
@@ -40,28 +40,19 @@ MEAN_PARAMETERS = {"ResNet": 47.7, "VGG": 9.0, "RCNN": 5.3}
 
 @dataclass(frozen=True)
 class Side:
-    """One side of the comparison: the paper's rows or ours.
+    """One side of the comparison: the paper's rows or ours."""
 
-    Attributes:
-        merged: `rows.by_model` of the models that have an accuracy, indexed by model.
-        measured: their accuracies with bootstrap draws.
-        is_paper: whether the rows are the published ones.
-    """
-
-    merged: pd.DataFrame
-    measured: Measured
-    is_paper: bool
+    merged: pd.DataFrame  # `rows.by_model` of the models that have an accuracy, indexed by model
+    measured: Measured  # their accuracies with bootstrap draws
+    is_paper: bool  # whether the rows are the published ones
 
 
-def judge(rows: pd.DataFrame | None, images: int | None = None) -> dict[str, Finding]:
+def judge(rows: Rows, images: int | None = None) -> dict[str, Finding]:
     """Every claim of `published.claims`, judged on these rows.
 
-    Args:
-        rows: result rows (`runs.csv`), one or more seeds, or `published.figures()`, or None.
-        images: test images behind each accuracy of the published rows; marks rows as the paper's.
-
-    Raises:
-        OcrkitError: rows that mix presets or name an unknown model.
+    rows: result rows (`runs.csv`), one or more seeds, or `published.figures()`, or None.
+    images: test images behind each accuracy of the published rows; marks rows as the paper's.
+    Raises OcrkitError: rows that mix presets or name an unknown model.
     """
     merged = by_model(rows).dropna(subset="accuracy_percent").set_index("model")
     side = Side(merged, measure(rows, images), is_paper=images is not None)
@@ -78,24 +69,21 @@ def judge(rows: pd.DataFrame | None, images: int | None = None) -> dict[str, Fin
     return findings
 
 
-def claims_table(rows: pd.DataFrame | None = None, who: str = "yours") -> pd.DataFrame:
+def claims_table(rows: Rows = None, who: str = "yours") -> pd.DataFrame:
     """Every claim, judged on the paper's 24 rows and on ours.
 
-    Args:
-        rows: result rows (`runs.csv`), or None.
-        who: whose rows they are, "yours" or "reference": the prefix of their columns.
-
-    Returns:
-        Columns claim, source, paper_verdict, paper_evidence, paper_verdict_sentences, then
-        verdict and evidence with the prefix `who`. The paper's accuracies are taken to come from
-        all 92,700 test images that it describes, the kindest reading; paper_verdict_sentences
-        is the verdict were they of the 2,700 sentences alone.
+    rows: result rows (`runs.csv`), or None.
+    who: whose rows they are, "yours" or "reference": the prefix of their columns.
+    Returns columns claim, source, paper_verdict, paper_evidence, paper_verdict_sentences, then
+    verdict and evidence with the prefix `who`. The paper's accuracies are taken to come from all
+    92,700 test images that it describes, the kindest reading; paper_verdict_sentences is the
+    verdict were they of the 2,700 sentences alone.
     """
     (mix, sentences), ours = _of_paper(), judge(rows)
     table = published.claims()
     names, units = table["name"], table["unit"]
-    said = {"paper": mix, who: ours}
-    for source, found in said.items():
+    sides = {"paper": mix, who: ours}
+    for source, found in sides.items():
         table[f"{source}_verdict"] = [found[name].verdict for name in names]
         table[f"{source}_evidence"] = [
             found[name].evidence(unit) for name, unit in zip(names, units, strict=True)
@@ -110,27 +98,22 @@ def _of_paper() -> tuple[dict[str, Finding], ...]:
     return tuple(judge(published.figures(), images) for images in (PAPER_MIX, PAPER_SENTENCES))
 
 
-Judge = Callable[[Side], Finding]
-
-
-def _gains(stage: str, option: str, over: str, expected: int, **where: str) -> Judge:
-    def judged(side: Side) -> Finding:
-        return judge_gains(stage_contrast(side.measured, stage, option, over, where), expected)
-
-    return judged
+def _gains(side: Side, stage: str, option: str, over: str, expected: int, **where: str) -> Finding:
+    return judge_gains(stage_contrast(side.measured, stage, option, over, where), expected)
 
 
 def _largest_tps_gain(side: Side) -> Finding:
     table = stage_contrast(side.measured, "transformation", "TPS", "None").table
     if table.empty:
         return Finding(CANNOT, expected=12)
-    pair = table["gain"].idxmax()
-    gain, low, high = table.loc[pair, ["gain", "low", "high"]]
+    largest = table[table["gain"] == table["gain"].max()]
+    gain, low, high = largest[["gain", "low", "high"]].iloc[0]
+    pairs = "" if len(largest) == len(table) > 1 else ", ".join(largest.index)
     reached = low < LARGEST_GAIN + 1 and high >= LARGEST_GAIN
     verdict = (
         REPRODUCED if math.floor(gain) == LARGEST_GAIN else NOT_SETTLED if reached else DIFFERS
     )
-    return Finding(verdict, gain, low, high, len(table), 12, pair)
+    return Finding(verdict, gain, low, high, len(table), 12, pairs)
 
 
 def _best_model(side: Side) -> Finding:
@@ -139,13 +122,14 @@ def _best_model(side: Side) -> Finding:
     if BEST not in means or len(means) < 2:
         return Finding(CANNOT, counted=len(means), expected=24)
     wins = float((draws.loc[BEST] > draws.drop(index=BEST).max()).mean())
-    first = means.idxmax()
-    if first == BEST and wins >= 0.95:
+    first = list(means.index[means == means.max()])
+    if first == [BEST] and wins >= 0.95:
         verdict = REPRODUCED if len(means) == len(published.model_names()) else CANNOT
     else:
-        verdict = DIFFERS if first != BEST and wins <= 0.05 else NOT_SETTLED
-    place = int((means > means[BEST]).sum()) + 1
-    names = f"best: {first}; the paper's best is number {place}"
+        verdict = DIFFERS if BEST not in first and wins <= 0.05 else NOT_SETTLED
+    rank = int((means > means[BEST]).sum()) + 1
+    best = "all tie" if len(first) == len(means) else f"best: {', '.join(first)}"
+    names = f"{best}; the paper's best is number {rank}"
     return Finding(verdict, 100 * wins, counted=len(means), expected=24, names=names)
 
 
@@ -175,28 +159,24 @@ def _three_runs_a_model(side: Side) -> Finding:
     return Finding(REPRODUCED if whole else CANNOT, counted=int((runs >= 3).sum()), expected=24)
 
 
-def _frontier(cost: str, table: int) -> Judge:
-    def judged(side: Side) -> Finding:
-        column, printed = tables.COSTS[cost], published.tables().query(f"table == {table}")["model"]
-        known = side.merged.reindex(columns=["accuracy_percent", column]).dropna()
-        true = set(tables.frontier(known, column).index)
-        off = sorted(set(printed) & set(known.index) - true)
-        extra = sorted(true - set(printed))
-        names = [f"not on it: {', '.join(off)}"] * bool(off)
-        names += [f"on it, not printed: {', '.join(extra)}"] * bool(extra)
-        on, whole = len(set(printed) & true), len(known) == len(published.model_names())
-        if not whole:
-            return Finding(CANNOT, counted=len(known), expected=24)
-        if side.is_paper:  # a table of plotted points is right or wrong by the plot, without noise
-            verdict = DIFFERS if names else REPRODUCED
-        else:
-            same = _frontier_share(known[column], side.measured.draws.loc[known.index], printed)
-            verdict = REPRODUCED if same >= 0.95 else DIFFERS if same <= 0.05 else NOT_SETTLED
-            if (verdict == DIFFERS) != bool(names):
-                verdict = NOT_SETTLED
-        return Finding(verdict, on, counted=len(known), expected=24, names="; ".join(names))
-
-    return judged
+def _frontier(side: Side, cost: str, table: int) -> Finding:
+    column, printed = tables.COSTS[cost], published.tables().query(f"table == {table}")["model"]
+    known = side.merged.reindex(columns=["accuracy_percent", column]).dropna()
+    if len(known) < len(published.model_names()):
+        return Finding(CANNOT, counted=len(known), expected=24)
+    true = set(tables.frontier(known, column).index)
+    off, extra = sorted(set(printed) - true), sorted(true - set(printed))
+    names = [f"not on it: {', '.join(off)}"] * bool(off)
+    names += [f"on it, not printed: {', '.join(extra)}"] * bool(extra)
+    if side.is_paper:  # a table of plotted points is right or wrong by the plot, without noise
+        verdict = DIFFERS if names else REPRODUCED
+    else:
+        same = _frontier_share(known[column], side.measured.draws.loc[known.index], printed)
+        verdict = REPRODUCED if same >= 0.95 else DIFFERS if same <= 0.05 else NOT_SETTLED
+        if (verdict == DIFFERS) != bool(names):
+            verdict = NOT_SETTLED
+    on = len(set(printed) & true)
+    return Finding(verdict, on, counted=len(known), expected=24, names="; ".join(names))
 
 
 def _frontier_share(cost: pd.Series, draws: pd.DataFrame, printed: pd.Series) -> float:
@@ -243,7 +223,7 @@ def _mean_parameters(side: Side) -> Finding:
         return Finding(CANNOT, expected=24)
     means = side.merged.groupby("feature")["params_millions"].mean()
     names = ", ".join(f"{name} {means[name]:.3f} M" for name in MEAN_PARAMETERS if name in means)
-    same = all(_cut(means.get(name, 0)) == said for name, said in MEAN_PARAMETERS.items())
+    same = all(_cut(means.get(name, 0)) == printed for name, printed in MEAN_PARAMETERS.items())
     fair = len(side.merged) == 24 and _of_the_papers_size(side)
     verdict = CANNOT if not fair else REPRODUCED if same else DIFFERS
     return Finding(verdict, counted=len(side.merged), expected=24, names=names)
@@ -278,21 +258,23 @@ def _cut(value: float) -> float:
     return math.floor(value * 10 + 1e-9) / 10
 
 
-_JUDGES = {
+_JUDGES: dict[str, Callable[[Side], Finding]] = {
     "grid": _grid_of_24,
-    "tps": _gains("transformation", "TPS", "None", 12),
+    "tps": partial(_gains, stage="transformation", option="TPS", over="None", expected=12),
     "largest_gain": _largest_tps_gain,
     "tps_same": _tps_costs_the_same,
     "tps_size": _tps_costs_1_6_million,
     "best": _best_model,
     "best_accuracy": _reads_88_percent,
     "english_best": _beats_the_english_best,
-    "vgg": _gains("feature", "VGG", "RCNN", 8),
-    "resnet": _gains("feature", "ResNet", "RCNN", 8),
-    "bilstm": _gains("sequence", "BiLSTM", "None", 6, prediction="Attn"),
+    "vgg": partial(_gains, stage="feature", option="VGG", over="RCNN", expected=8),
+    "resnet": partial(_gains, stage="feature", option="ResNet", over="RCNN", expected=8),
+    "bilstm": partial(
+        _gains, stage="sequence", option="BiLSTM", over="None", expected=6, prediction="Attn"
+    ),
     "mean_sizes": _mean_parameters,
-    "frontier_time": _frontier("time", 1),
-    "frontier_parameters": _frontier("parameters", 2),
+    "frontier_time": partial(_frontier, cost="time", table=1),
+    "frontier_parameters": partial(_frontier, cost="parameters", table=2),
     "rcnn": _rcnn_is_region_proposal,
     "three_runs": _three_runs_a_model,
 }

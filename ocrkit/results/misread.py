@@ -1,12 +1,11 @@
 """A page of what was misread: each image, what was read and what is written, the worst first."""
 
 import base64
-import html
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 
+from jinja2 import Environment
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
@@ -15,11 +14,24 @@ from ocrkit.data.pictures import decode
 # A page of more images than this is slow to open, and nobody reads on so far.
 MOST = 500
 _MOST_SIZE = (900, 120)
-_STYLE = """body{font:16px/1.5 sans-serif;margin:2em auto;max-width:60em;padding:0 1em}
+_PAGE = Environment(autoescape=True).from_string("""<!doctype html><html lang="en">
+<meta charset="utf-8"><title>{{ title }}</title><style>
+body{font:16px/1.5 sans-serif;margin:2em auto;max-width:60em;padding:0 1em}
 table{border-collapse:collapse;width:100%}td,th{border-top:1px solid #ddd;padding:.4em;
 text-align:left;vertical-align:top}img{max-width:100%}mark{background:#fbb}
 p.text{margin:0;font-size:1.2em;white-space:pre-wrap;overflow-wrap:anywhere}
-small{color:#666}"""
+small{color:#666}</style>
+{%- macro marked(parts) %}<p class="text">{% for part, differs in parts %}
+{%- if differs %}<mark>{{ part }}</mark>{% else %}{{ part }}{% endif %}
+{%- else %}(nothing){% endfor %}</p>{% endmacro %}
+<h1>{{ title }}</h1><p>{{ worst | length }} of {{ images }} images misread
+{%- if worst | length > most %}, of which the worst {{ most }} are shown{% endif %}, the worst
+first. What differs is marked.</p><table><tr><th>image<th>written, and below it read<th>edits</tr>
+{%- for one in worst[:most] %}
+<tr><td><img alt="" src="{{ one.picture() }}"><br><small>{{ one.where }}</small>
+<td>{{ marked(one.parts(true)) }}{{ marked(one.parts(false)) }}<td>{{ one.edits }} of
+{{- " " ~ one.true | length }}</tr>{% endfor %}</table></html>
+""")
 
 
 @dataclass(frozen=True)
@@ -41,57 +53,29 @@ class Misread:
         """Edits a character of the true text."""
         return self.edits / max(len(self.true), 1)
 
+    def parts(self, true: bool) -> list[tuple[str, bool]]:
+        """The true or the read text in parts, and whether each differs from the other text."""
+        start, end, text = ("src_start", "src_end", self.true)
+        if not true:
+            start, end, text = ("dest_start", "dest_end", self.read)
+        found = Levenshtein.opcodes(self.true, self.read)
+        cut = [(text[getattr(p, start) : getattr(p, end)], p.tag != "equal") for p in found]
+        return [part for part in cut if part[0]]
+
+    def picture(self) -> str:
+        """Decoded and written anew: nothing but pixels comes from the file."""
+        grey = decode(self.image)
+        grey.thumbnail(_MOST_SIZE, Image.Resampling.LANCZOS)
+        out = io.BytesIO()
+        grey.save(out, "PNG", optimize=True)
+        return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode("ascii")
+
 
 def misread_page(title: str, misread: Iterable[Misread], images: int) -> str:
     """An HTML page that needs no other file.
 
-    Args:
-        misread: in any order; at most `MOST` are shown.
-        images: how many were read in all.
+    misread: in any order; at most `MOST` are shown.
+    images: how many were read in all.
     """
     worst = sorted(misread, key=lambda one: (-one.rate, -one.edits, one.where))
-    said = f"{len(worst)} of {images} images misread"
-    if len(worst) > MOST:
-        said += f", of which the worst {MOST} are shown"
-    rows = "".join(map(_row, worst[:MOST]))
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        f"<title>{_safe(title)}</title><style>{_STYLE}</style>"
-        f"<h1>{_safe(title)}</h1><p>{said}, the worst first. What differs is marked.</p>"
-        f"<table><tr><th>image<th>written, and below it read<th>edits</tr>{rows}</table></html>\n"
-    )
-
-
-def _row(one: Misread) -> str:
-    wrong = Levenshtein.opcodes(one.true, one.read)
-    changed = [part for part in wrong if part.tag != "equal"]
-    true = _marked(one.true, [(part.src_start, part.src_end) for part in changed])
-    read = _marked(one.read, [(part.dest_start, part.dest_end) for part in changed])
-    return (
-        f'<tr><td><img alt="" src="{_picture(one.image)}"><br><small>{_safe(one.where)}</small>'
-        f'<td><p class="text">{true}</p><p class="text">{read or "(nothing)"}</p>'
-        f"<td>{one.edits} of {len(one.true)}</tr>\n"
-    )
-
-
-def _marked(text: str, spans: list[tuple[int, int]]) -> str:
-    """A text with some spans marked; a missing space is seen by its mark alone."""
-    out, before = [], 0
-    for start, end in spans:
-        out.append(_safe(text[before:start]))
-        if end > start:
-            out.append(f"<mark>{_safe(text[start:end])}</mark>")
-        before = end
-    return "".join([*out, _safe(text[before:])])
-
-
-_safe = partial(html.escape, quote=True)
-
-
-def _picture(image: bytes) -> str:
-    """Decoded and written anew: nothing but pixels comes from the file."""
-    grey = decode(image)
-    grey.thumbnail(_MOST_SIZE, Image.Resampling.LANCZOS)
-    out = io.BytesIO()
-    grey.save(out, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode("ascii")
+    return _PAGE.render(title=title, worst=worst, images=images, most=MOST)

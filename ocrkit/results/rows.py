@@ -6,10 +6,11 @@ import pandas as pd
 
 from ocrkit import published
 from ocrkit.errors import OcrkitError
-from ocrkit.experiments.results import assemble, read_results
+from ocrkit.experiments.results import WORDS, assemble, read_results
 from ocrkit.resources import resource
 
 Results = tuple[pd.DataFrame, pd.DataFrame]
+Rows = pd.DataFrame | None  # result rows (`runs.csv`), where there are any
 
 # Result rows count parameters one by one and name the batched latency; a report compares them
 # with the paper's columns, so it takes the paper's names and units.
@@ -18,11 +19,6 @@ _TO_PAPER_NAMES = {
     "latency_n_ms_median": "time_ms",
     "params": "params_millions",
 }
-# Columns of the result rows that are no numbers, the stages apart.
-_WORDS = [
-    *("model", "preset", "recipe", "status", "error"),
-    *("dataset", "device", "precision", "versions", "finished"),
-]
 _COLUMNS = ["accuracy_percent", "accuracy_plus_minus", "time_ms", "params_millions"]
 
 
@@ -41,21 +37,16 @@ def your_results(folder: str | Path) -> Results | None:
     return read_results(folder)
 
 
-def by_model(rows: pd.DataFrame | None) -> pd.DataFrame:
+def by_model(rows: Rows) -> pd.DataFrame:
     """One row a model: means over the seeds that ended well, in the order of the grid.
 
-    Args:
-        rows: result rows (`runs.csv`), or a frame of `ocrkit.published` (returned with the same
-            columns), or None.
-
-    Returns:
-        Columns model, the four stages, seeds (runs averaged), accuracy_percent,
-        accuracy_plus_minus (points: the wider side of the bootstrap 95 % interval for one seed, the
-        standard deviation over several), time_ms, params_millions, note (why a model has no number,
-        or fewer seeds), and the means of every other numeric column.
-
-    Raises:
-        OcrkitError: a row names no model of the 24, or the rows mix presets.
+    rows: result rows (`runs.csv`), or a frame of `ocrkit.published` (returned with the same
+    columns), or None.
+    Returns columns model, the four stages, seeds (runs averaged), accuracy_percent,
+    accuracy_plus_minus (points: the wider side of the bootstrap 95 % interval for one seed, the
+    standard deviation over several), time_ms, params_millions, note (why a model has no number, or
+    fewer seeds), and the means of every other numeric column.
+    Raises OcrkitError: a row names no model of the 24, or the rows mix presets.
     """
     if rows is None or rows.empty:
         words = pd.DataFrame(columns=["model", *published.STAGES, "note"], dtype=str)
@@ -89,21 +80,22 @@ def _check(rows: pd.DataFrame) -> None:
     unknown = set(rows["model"]) - set(published.model_names())
     if unknown:
         name = sorted(map(str, unknown))[0]
-        raise OcrkitError(f"no model is called {name!r}: remove its rows or correct the name")
+        raise OcrkitError(
+            f"{name!r} is none of the paper's 24 models, which a report compares: remove its rows"
+        )
     if "preset" in rows and rows["preset"].nunique() > 1:
         presets = ", ".join(sorted(map(str, rows["preset"].unique())))
         raise OcrkitError(f"these rows mix presets ({presets}): report one preset at a time")
 
 
 def _average(rows: pd.DataFrame) -> pd.DataFrame:
-    words = [*_WORDS, *published.STAGES]
-    numbers = [column for column in rows if column not in words]
+    numbers = [column for column in rows if column not in WORDS]
     rows = rows.assign(**{c: pd.to_numeric(rows[c], errors="coerce") for c in numbers})
     if "accuracy" not in rows:
         rows["accuracy"] = float("nan")
     # A run tried again after a failure counts once, with its last result.
     best = rows[ended_well(rows)].drop_duplicates(["model", "seed"], keep="last")
-    groups = best.drop(columns=[c for c in ("seed", *words[1:]) if c in best]).groupby("model")
+    groups = best.drop(columns=[c for c in ("seed", *WORDS[1:]) if c in best]).groupby("model")
     merged = groups.mean(numeric_only=True).reindex(rows["model"].unique())
     merged["seeds"] = groups.size().reindex(merged.index, fill_value=0)
     merged["accuracy_plus_minus"] = _plus_minus(merged, groups["accuracy"].std(ddof=1))

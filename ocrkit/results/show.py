@@ -99,7 +99,8 @@ def to_rich(frame: pd.DataFrame, title: str, console: Console | None = None) -> 
 def to_html(frame: pd.DataFrame) -> Styler:
     """The table for a page or a notebook: words left, numbers right; all text is escaped.
 
-    The best accuracy of a column is bold in a table of more than ten rows of one source.
+    The best accuracy of a column is bold in a table of more than ten rows of one source: all
+    cells that read the same, and none where every cell does.
     """
     shown, right = display(frame), _numeric(frame)
     if not any(group for group, _ in shown.columns):
@@ -111,7 +112,7 @@ def to_html(frame: pd.DataFrame) -> Styler:
     bold = pd.DataFrame("", shown.index, shown.columns)
     for i, column in enumerate(_written(frame)):
         if "accuracy" in column and len(frame) > 10 and "source" not in frame:
-            bold.loc[frame[column] == frame[column].max(), shown.columns[i]] = "font-weight: bold"
+            bold.loc[_best(frame[column]), shown.columns[i]] = "font-weight: bold"
     styler.apply(lambda _: bold, axis=None)
     styles = {}
     for name, on in zip(shown.columns, right, strict=True):
@@ -155,6 +156,13 @@ def _rich_table(shown: pd.DataFrame, columns: list[int], right: list[bool], titl
     for row in shown.itertuples(index=False):
         table.add_row(*(Text(row[i]) for i in columns))
     return table
+
+
+def _best(values: pd.Series) -> pd.Series:
+    """Which numbers are written as the largest one is; of equal ones no one is best."""
+    read = values.map(lambda value: _write(str(values.name), value))
+    same = read == _write(str(values.name), values.max())
+    return same & values.notna() & (not same[values.notna()].all())
 
 
 def _written(frame: pd.DataFrame) -> list[str]:

@@ -17,7 +17,7 @@ from scipy import stats
 from ocrkit import published
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.scoring import PAPER_IMAGES
-from ocrkit.results.rows import by_model, ended_well
+from ocrkit.results.rows import Rows, by_model, ended_well
 
 # The paper never says which part of its test set its accuracies belong to, nor their spread.
 PAPER_SENTENCES = PAPER_IMAGES["sentence"]
@@ -27,64 +27,45 @@ DRAWS = 2_000
 
 @dataclass(frozen=True)
 class Measured:
-    """The accuracies of one source's models with their bootstrap draws.
+    """The accuracies of one source's models with their bootstrap draws."""
 
-    Attributes:
-        means: percent, one a model that has a result, in the grid's order.
-        draws: percent, models x draws.
-        seeds: runs averaged, one a model.
-        spread: standard deviation over seeds, points; NaN for one seed.
-        noise: what the draws vary, in words.
-    """
-
-    means: pd.Series
-    draws: pd.DataFrame
-    seeds: pd.Series
-    spread: pd.Series
-    noise: str
+    means: pd.Series  # percent, one a model that has a result, in the grid's order
+    draws: pd.DataFrame  # percent, models x draws
+    seeds: pd.Series  # runs averaged, one a model
+    spread: pd.Series  # standard deviation over seeds, points; NaN for one seed
+    noise: str  # what the draws vary, in words
 
 
 @dataclass(frozen=True)
 class Gains:
-    """What one option of a stage gains over another, all other stages being equal.
-
-    Attributes:
-        table: one row a pair, indexed by its models' name with "?" for the stage
-            ("?-VGG-BiLSTM-CTC"): gain, low, high (points) and state: "holds" (surely above 0),
-            "fails" (surely below) or "open". The intervals of all pairs together miss with 5 %
-            (Bonferroni).
-        draws: the gains' bootstrap draws, pairs x draws.
-        mean, low, high: the mean gain and its 95 % interval, points.
-    """
+    """What one option of a stage gains over another, all other stages being equal."""
 
     stage: str
     option: str
     over: str
+    # one row a pair, indexed by its models' name with "?" for the stage ("?-VGG-BiLSTM-CTC"): gain,
+    # low, high (points) and state: "holds" (surely above 0), "fails" (surely below) or "open". The
+    # intervals of all pairs together miss with 5 % (Bonferroni).
     table: pd.DataFrame
-    draws: pd.DataFrame
-    mean: float
+    draws: pd.DataFrame  # the gains' bootstrap draws, pairs x draws
+    mean: float  # the mean gain and its 95 % interval, points
     low: float
     high: float
 
 
-def measure(
-    rows: pd.DataFrame | None, images: int | None = None, draws: int = DRAWS, seed: int = 0
-) -> Measured:
+def measure(rows: Rows, images: int | None = None, draws: int = DRAWS, seed: int = 0) -> Measured:
     """Mean accuracies of the models, and how they might have come out.
 
-    Args:
-        rows: result rows (`runs.csv`), a frame of `ocrkit.published`, or None.
-        images: test images behind each accuracy of a published frame (None: not varied); result
-            rows say it themselves in `test_images`.
-        draws: bootstrap draws.
+    rows: result rows (`runs.csv`), a frame of `ocrkit.published`, or None.
+    images: test images behind each accuracy of a published frame (None: not varied); result
+        rows say it themselves in `test_images`.
+    draws: bootstrap draws.
 
     A model's seeds are drawn with replacement, and their deviations from the mean stretched by
     sqrt(k / (k - 1)), for a plain bootstrap over k seeds shows a variance too small by that. A
     model with one seed borrows the pooled spread of those with several; where no model has
     several, the noise of seeds cannot be seen, and `noise` says so.
-
-    Raises:
-        OcrkitError: unknown models or mixed presets, as `rows.by_model`.
+    Raises OcrkitError: unknown models or mixed presets, as `rows.by_model`.
     """
     merged = by_model(rows).dropna(subset="accuracy_percent").set_index("model")
     runs = {name: ([row], images) for name, row in merged["accuracy_percent"].items()}
@@ -121,86 +102,64 @@ def normal_interval(value: float, draws: np.ndarray, level: float) -> tuple[floa
     return value - reach, value + reach
 
 
-def intervals(rows: pd.DataFrame | None) -> pd.DataFrame:
+def intervals(rows: Rows) -> pd.DataFrame:
     """Columns model, seeds, accuracy_percent, sd_over_seeds, low_95, high_95; the best first."""
     measured = measure(rows)
-    bounds = [interval(measured.draws.loc[name]) for name in measured.means.index]
-    table = pd.DataFrame(
-        {
-            "seeds": measured.seeds.astype(str),
-            "accuracy_percent": measured.means,
-            "sd_over_seeds": measured.spread,
-            "low_95": [low for low, _ in bounds],
-            "high_95": [high for _, high in bounds],
-        }
-    )
+    table = pd.DataFrame({"seeds": measured.seeds.astype(str), "accuracy_percent": measured.means})
+    table["sd_over_seeds"] = measured.spread
+    bounds = [interval(measured.draws.loc[name]) for name in table.index]
+    table[["low_95", "high_95"]] = np.reshape(bounds, (-1, 2))
     table = table.rename_axis("model").reset_index()
     return table.sort_values("accuracy_percent", ascending=False, ignore_index=True)
 
 
-def stage_gains(rows: pd.DataFrame | None, stage: str, option: str, over: str) -> pd.Series:
+def stage_gains(rows: Rows, stage: str, option: str, over: str) -> pd.Series:
     """Accuracy points that one option of a stage has over another, all other stages being equal.
 
-    Returns:
-        One gain a pair of models that both have a result, indexed by the other three stages
-        ("TPS-VGG-CTC").
+    Returns one gain a pair of models that both have a result, indexed by the other three stages
+    ("TPS-VGG-CTC").
     """
-    scores = by_model(rows).set_index("model")["accuracy_percent"].dropna()
-    pairs = _pairs(scores.index, stage, option, over).items()
-    return pd.Series(
-        {
-            "-".join(s for s in pair.split("-") if s != "?"): scores[a] - scores[b]
-            for pair, (a, b) in pairs
-        },
-        dtype=float,
-    )
+    gain = stage_contrast(measure(rows, draws=1), stage, option, over).table["gain"]
+    return gain.rename(lambda pair: "-".join(s for s in pair.split("-") if s != "?")).rename(None)
 
 
 def stage_contrast(
-    measured: Measured,
-    stage: str,
-    option: str,
-    over: str,
-    where: Mapping[str, str] | None = None,
+    measured: Measured, stage: str, option: str, over: str, where: Mapping[str, str] | None = None
 ) -> Gains:
     """Gains of `option` over `over`, pair by pair and on average.
 
-    Args:
-        stage: a column of `published.STAGES`.
-        where: only pairs with these options of other stages, such as {"prediction": "Attn"}.
-
-    Raises:
-        OcrkitError: no such stage.
+    stage: a column of `published.STAGES`.
+    where: only pairs with these options of other stages, such as {"prediction": "Attn"}.
+    Raises OcrkitError: no such stage.
     """
     pairs = _pairs(measured.means.index, stage, option, over, where or {})
     firsts, seconds = [a for a, _ in pairs.values()], [b for _, b in pairs.values()]
     gain = measured.means[firsts].to_numpy() - measured.means[seconds].to_numpy()
     drawn = measured.draws.loc[firsts].to_numpy() - measured.draws.loc[seconds].to_numpy()
-    level = 1 - 0.05 / max(len(pairs), 1)
-    bounds = [normal_interval(*pair, level) for pair in zip(gain, drawn, strict=True)]
-    table = pd.DataFrame(
-        {"gain": gain, "low": [low for low, _ in bounds], "high": [high for _, high in bounds]},
-        index=list(pairs),
-        dtype=float,
-    )
+    what = (pd.Series(gain, list(pairs), dtype=float), pd.DataFrame(drawn, list(pairs)))
+    return make_gains(stage, option, over, *what)
+
+
+def make_gains(stage: str, option: str, over: str, gain: pd.Series, draws: pd.DataFrame) -> Gains:
+    """Gains by pair (points) and their bootstrap draws (pairs x draws), with their intervals."""
+    level = 1 - 0.05 / max(len(gain), 1)
+    bounds = [normal_interval(gain[pair], draws.loc[pair].to_numpy(), level) for pair in gain.index]
+    table = gain.to_frame("gain")
+    table[["low", "high"]] = np.reshape(bounds, (-1, 2)).astype(float)
     table["state"] = np.select([table["low"] > 0, table["high"] < 0], ["holds", "fails"], "open")
-    mean = interval(drawn.mean(axis=0) if len(pairs) else [])
-    draws = pd.DataFrame(drawn, table.index)
-    return Gains(stage, option, over, table, draws, float(table["gain"].mean()), *mean)
+    mean = interval(draws.mean() if len(gain) else [])
+    return Gains(stage, option, over, table, draws, float(gain.mean()), *mean)
 
 
 def rank_correlation(
-    ours: pd.DataFrame | None, paper: pd.DataFrame | None = None, seed: int = 0
+    ours: Rows, paper: Rows = None, seed: int = 0
 ) -> tuple[float, float, float, int]:
     """Spearman's rank correlation of our accuracies with the paper's.
 
-    Args:
-        ours: result rows.
-        paper: `published.figures()`, or None for it.
-
-    Returns:
-        rho, the ends of its 95 % interval (bootstrap over models), and the number of shared models;
-        NaN but the number for fewer than three shared models, or where one side is constant.
+    ours: result rows.
+    paper: `published.figures()`, or None for it.
+    Returns rho, the ends of its 95 % interval (bootstrap over models), and the number of shared
+    models; NaN but the number for fewer than three shared models, or where one side is constant.
     """
     sides = [by_model(ours), by_model(published.figures() if paper is None else paper)]
     scores = [rows.set_index("model")["accuracy_percent"] for rows in sides]
@@ -261,5 +220,5 @@ def _noise(seeds: bool, images: list[int | None]) -> str:
     parts = (["seeds"] if seeds else []) + ([f"{min(known):,} test images"] if known else [])
     unseen = [] if seeds else ["seeds"]
     unseen += [] if known else ["test images"]
-    said = " and ".join(parts) or "nothing"
-    return f"counted: the noise of {said}" + (f"; not of {' or '.join(unseen)}" if unseen else "")
+    counted = f"counted: the noise of {' and '.join(parts) or 'nothing'}"
+    return counted + (f"; not of {' or '.join(unseen)}" if unseen else "")

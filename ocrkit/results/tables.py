@@ -9,24 +9,28 @@ import pandas as pd
 
 from ocrkit import published
 from ocrkit.errors import OcrkitError
-from ocrkit.experiments.presets import KINDS
-from ocrkit.results.rows import by_model
+from ocrkit.results.rows import Rows, by_model
 
 COSTS = {"time": "time_ms", "parameters": "params_millions"}
 _TABLE_OF_COST = {"time_ms": 1, "params_millions": 2}
+# The parts of the paper's test mix and the columns of their accuracies; the last two compare.
+MIX = {
+    "sentence": "accuracy_five",
+    "word": "accuracy_word",
+    "syllable": "accuracy_syllable",
+    "word, own shape": "accuracy_word_padded",
+    "syllable, own shape": "accuracy_syllable_padded",
+}
 _SCORES = ["accuracy_percent", "accuracy_plus_minus", "time_ms", "params_millions"]
 
 
 def frontier(rows: pd.DataFrame, cost: str, value: str = "accuracy_percent") -> pd.DataFrame:
     """The rows that no other row beats: as cheap or cheaper, as good or better, and not equal.
 
-    Args:
-        rows: any frame with the columns `cost` (less is better) and `value` (more is better);
-            rows where either is missing are left out.
-        cost: a column, or "time" / "parameters" for `COSTS`.
-
-    Returns:
-        The Pareto frontier, cheapest first; rows equal in both columns stay together.
+    rows: any frame with the columns `cost` (less is better) and `value` (more is better);
+        rows where either is missing are left out.
+    cost: a column, or "time" / "parameters" for `COSTS`.
+    Returns the Pareto frontier, cheapest first; rows equal in both columns stay together.
     """
     cost = COSTS.get(cost, cost)
     known = rows.dropna(subset=[cost, value]).sort_values([cost, value], kind="stable")
@@ -36,67 +40,53 @@ def frontier(rows: pd.DataFrame, cost: str, value: str = "accuracy_percent") -> 
     return known[best_here & (known[value] > known[cost].map(best_cheaper))]
 
 
-def table1(
-    reference: pd.DataFrame | None = None, yours: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def table1(reference: Rows = None, yours: Rows = None) -> pd.DataFrame:
     """Table 1 (accuracy against time): the five printed rows, and the same models run here.
 
-    Args:
-        reference, yours: result rows, or None.
-
-    Returns:
-        Columns rank, model, then accuracy_percent, time_ms and params_millions with the prefix
-        paper_, reference_ and yours_; ours also accuracy_plus_minus (see `rows.by_model`).
+    Returns columns rank, model, then accuracy_percent, time_ms and params_millions with the prefix
+    paper_, reference_ and yours_; ours also accuracy_plus_minus (see `rows.by_model`).
     """
     return _printed_table(1, reference, yours)
 
 
-def table2(
-    reference: pd.DataFrame | None = None, yours: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def table2(reference: Rows = None, yours: Rows = None) -> pd.DataFrame:
     """Table 2 (accuracy against parameters): arguments and columns as `table1`."""
     return _printed_table(2, reference, yours)
 
 
-def frontiers(
-    cost: str, reference: pd.DataFrame | None = None, yours: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def frontiers(cost: str, reference: Rows = None, yours: Rows = None) -> pd.DataFrame:
     """The true frontiers of the paper's 24 models, the reference run's and yours.
 
     The paper's part also holds the rows that its table prints without their being on the
-    frontier, and says of each why; a source without results has no rows.
+    frontier; a source without results has no rows.
 
-    Args:
-        cost: "time" or "parameters".
-        reference, yours: result rows, or None.
-
-    Returns:
-        Columns source ("paper", "reference", "yours"), model, the cost's column,
-        accuracy_percent, accuracy_plus_minus, on_frontier, remark.
-
-    Raises:
-        OcrkitError: the cost has another name.
+    cost: "time" or "parameters".
+    Returns columns source ("paper", "reference", "yours"), model, the cost's column,
+    accuracy_percent, accuracy_plus_minus, on_frontier, printed (the rank in the paper's table).
+    Raises OcrkitError: the cost has another name.
     """
     column = cost_column(cost)
+    printed = published.tables().query(f"table == {_TABLE_OF_COST[column]}")
+    ranks = printed.set_index("model")["rank"]
     parts = []
     for source, rows in sources(reference, yours).items():
         merged = by_model(rows)
-        part = frontier(merged, column).assign(on_frontier=True, remark="")
+        part = merged.assign(on_frontier=merged.index.isin(frontier(merged, column).index))
         if source == "paper":
-            part = _beside_the_printed(part, merged, column)
-        parts.append(part.assign(source=source))
+            part = part[part["on_frontier"] | part["model"].isin(ranks.index)]
+            part = part.assign(printed=part["model"].map(ranks))
+        else:
+            part = part[part["on_frontier"]].assign(printed=None)
+        parts.append(part.sort_values(column).assign(source=source))
     columns = ["source", "model", column, "accuracy_percent", "accuracy_plus_minus"]
-    return pd.concat(parts, ignore_index=True)[[*columns, "on_frontier", "remark"]]
+    return pd.concat(parts, ignore_index=True)[[*columns, "on_frontier", "printed"]]
 
 
-def all_models(
-    reference: pd.DataFrame | None = None, yours: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def all_models(reference: Rows = None, yours: Rows = None) -> pd.DataFrame:
     """The 24 models, the paper's most accurate first, with three columns of accuracy.
 
-    Returns:
-        Columns model, paper_accuracy_percent, reference_ and yours_accuracy_percent with their
-        accuracy_plus_minus, note (why a number is missing).
+    Returns columns model, paper_accuracy_percent, reference_ and yours_accuracy_percent with their
+    accuracy_plus_minus, note (why a number is missing).
     """
     grid = pd.DataFrame({"model": published.model_names()})
     notes = pd.Series("", grid["model"])
@@ -104,58 +94,43 @@ def all_models(
         merged = by_model(rows).set_index("model")
         kept = merged[["accuracy_percent", "accuracy_plus_minus"]]
         grid = grid.join(kept.add_prefix(f"{source}_"), on="model")
-        said = merged["note"].astype(str)
-        notes = notes.str.cat((f"{source}: " + said).where(said != "", ""), "; ", na_rep="")
+        note = merged["note"].astype(str)
+        notes = notes.str.cat((f"{source}: " + note).where(note != "", ""), "; ", na_rep="")
     grid = grid.drop(columns="paper_accuracy_plus_minus")
     grid["note"] = notes.str.strip("; ").to_numpy()
     return grid.sort_values("paper_accuracy_percent", ascending=False, ignore_index=True)
 
 
-def kinds_table(rows: pd.DataFrame | None) -> pd.DataFrame:
-    """Accuracy on each of the five kinds of sentence, unseen words; the most accurate first.
+def has_mix(rows: Rows) -> bool:
+    """Do these result rows hold scores on single words and syllables?"""
+    return rows is not None and MIX["word"] in rows and rows[MIX["word"]].notna().any()
 
-    Returns:
-        Columns model, accuracy_basic .. accuracy_blur, accuracy_five (the mean of the five),
-        accuracy_basic_skew (the two kinds trained on, together), accuracy_seen (these two again,
-        with words seen in training).
+
+def mix_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy (%) on each part of the mix and on the whole, means over seeds; the best first.
+
+    Returns columns model, seeds, the columns of `MIX`, and accuracy_mix: sentences, words and
+    syllables weighted by the paper's numbers of images.
     """
-    kinds = [f"accuracy_{kind}" for kind in KINDS]
-    table = measures(rows, [*kinds, "accuracy_five", "accuracy_percent", "accuracy_seen"])
-    return table.rename(columns={"accuracy_percent": "accuracy_basic_skew"})
-
-
-def measures(rows: pd.DataFrame | None, columns: list[str]) -> pd.DataFrame:
-    """Columns of `rows.by_model` (NaN where a run has none), the most accurate model first.
-
-    Args:
-        columns: "accuracy_percent" among them.
-    """
-    merged = by_model(rows).reindex(columns=["model", *columns])
-    merged[columns] = merged[columns].astype(float)
-    return merged.sort_values("accuracy_percent", ascending=False, ignore_index=True)
+    columns = ["model", "seeds", *MIX.values(), "accuracy_mix"]
+    table = by_model(rows).dropna(subset="accuracy_mix").reindex(columns=columns)
+    table["seeds"] = table["seeds"].astype(int).astype(str)
+    return table.sort_values("accuracy_mix", ascending=False, ignore_index=True)
 
 
 def cost_column(cost: str) -> str:
-    """The column of a cost.
-
-    Raises:
-        OcrkitError: the cost is neither "time" nor "parameters".
-    """
+    """The column of a cost. Raises OcrkitError: the cost is neither "time" nor "parameters"."""
     if cost not in COSTS:
         raise OcrkitError(f"no cost is called {cost!r}: use one of {', '.join(COSTS)}")
     return COSTS[cost]
 
 
-def sources(
-    reference: pd.DataFrame | None, yours: pd.DataFrame | None
-) -> dict[str, pd.DataFrame | None]:
+def sources(reference: Rows, yours: Rows) -> dict[str, Rows]:
     """The three sources by name: the paper's 24 rows and result rows."""
     return {"paper": published.figures(), "reference": reference, "yours": yours}
 
 
-def _printed_table(
-    number: int, reference: pd.DataFrame | None, yours: pd.DataFrame | None
-) -> pd.DataFrame:
+def _printed_table(number: int, reference: Rows, yours: Rows) -> pd.DataFrame:
     printed = published.tables()
     printed = printed[printed["table"] == number].reset_index(drop=True)
     shown = ["accuracy_percent", "time_ms", "params_millions"]
@@ -164,30 +139,3 @@ def _printed_table(
         merged = by_model(rows).set_index("model")[_SCORES]
         table = table.join(merged.add_prefix(f"{source}_").astype(float), on="model")
     return table
-
-
-def _beside_the_printed(part: pd.DataFrame, merged: pd.DataFrame, column: str) -> pd.DataFrame:
-    printed = published.tables()
-    printed = printed[printed["table"] == _TABLE_OF_COST[column]].set_index("model")["rank"]
-    ranks = part["model"].map(printed)
-    part["remark"] = [
-        "on the frontier, though the printed table leaves it out"
-        if pd.isna(rank)
-        else f"printed as {rank}"
-        for rank in ranks
-    ]
-    extra = merged[merged["model"].isin(set(printed.index) - set(part["model"]))]
-    cheaper = "faster" if column == "time_ms" else "smaller"
-    remarks = []
-    for row in extra.itertuples():
-        better = merged[
-            (merged[column] < getattr(row, column))
-            & (merged["accuracy_percent"] > row.accuracy_percent)
-        ]
-        best = better.loc[better["accuracy_percent"].idxmax(), "model"]
-        rank = printed[row.model]
-        rival = f"{printed[best]} ({best})" if best in printed else best
-        remarks.append(
-            f"printed as {rank}, but not on the frontier: {rival} is {cheaper} and more accurate"
-        )
-    return pd.concat([part, extra.assign(on_frontier=False, remark=remarks)])

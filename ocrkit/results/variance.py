@@ -1,5 +1,6 @@
 """Which stage explains how much: an analysis of variance of the 24 accuracies."""
 
+import math
 from itertools import combinations
 
 import numpy as np
@@ -16,11 +17,10 @@ _AXES = tuple(range(len(_SHAPE)))
 def variance_shares(measured: Measured) -> pd.DataFrame:
     """What each stage and each pair of stages explains of the variance of the balanced grid.
 
-    Returns:
-        Columns term ("feature", "transformation x feature", ...), degrees (of freedom),
-        share_percent (sums to 100), low_95 and high_95 (bootstrap), noise_percent: the share that
-        noise alone would be expected to give the term. No rows unless all 24 models have a result
-        and they differ.
+    Returns columns term ("feature", "transformation x feature", ...), degrees (of freedom),
+    share_percent (sums to 100), low_95 and high_95 (bootstrap), noise_percent: the share that noise
+    alone would be expected to give the term. No rows unless all 24 models have a result and they
+    differ.
     """
     columns = ["term", "degrees", "share_percent", "low_95", "high_95", "noise_percent"]
     names = list(published.model_names())
@@ -46,16 +46,12 @@ def variance_shares(measured: Measured) -> pd.DataFrame:
 
 def _sums_of_squares(grid: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
     """Sums of squares by term for accuracies of shape (2, 3, 2, 2, draws); () is the rest."""
-    centred = grid - grid.mean(axis=_AXES, keepdims=True)
-    effects: dict[tuple[int, ...], np.ndarray] = {}
     squares: dict[tuple[int, ...], np.ndarray] = {}
-    for size in (1, 2):
-        for axes in combinations(_AXES, size):
-            others = tuple(axis for axis in _AXES if axis not in axes)
-            effect = centred.mean(axis=others, keepdims=True)
-            # What a pair does together is what its two stages do not do alone.
-            effects[axes] = effect - sum(effects[(axis,)] for axis in axes if size > 1)
-            repeats = int(np.prod([_SHAPE[axis] for axis in others]))
-            squares[axes] = repeats * (effects[axes] ** 2).sum(axis=_AXES)
-    rest = (centred**2).sum(axis=_AXES) - sum(squares.values())
+    for axes in [(axis,) for axis in _AXES] + list(combinations(_AXES, 2)):
+        # In a balanced grid: the variance of the means over all other stages.
+        means = grid.mean(axis=tuple(set(_AXES) - set(axes)), keepdims=True)
+        explained = math.prod(_SHAPE) * means.var(axis=_AXES)
+        # What a pair does together is what its two stages do not do alone.
+        squares[axes] = explained - sum(squares[(axis,)] for axis in axes if len(axes) > 1)
+    rest = math.prod(_SHAPE) * grid.var(axis=_AXES) - sum(squares.values())
     return squares | {(): rest.clip(0)}

@@ -26,10 +26,8 @@ def gaussian_noise(
 ) -> np.ndarray:
     """Grey noise N(mean, sd), rounded and held to 0..255, uint8 (height, width).
 
-    Args:
-        truncate: drop the fraction instead of rounding it, as the paper's generator does; the
-            mean is then half a grey level lower.
-
+    truncate: drop the fraction instead of rounding it, as the paper's generator does; the mean is
+    then half a grey level lower.
     Raises OcrkitError for a negative spread.
 
     Four pixels come from each 64-bit draw, through a table of the normal quantiles in 1/65536.

@@ -14,17 +14,11 @@ from PIL import ImageFont
 
 from ocrkit.errors import OcrkitError
 
+# Faces of handwriting under the SIL Open Font License, by how their files' names begin.
+HANDWRITING = ("NanumPen", "NanumBrush", "Gaegu", "GamjaFlower", "PoorStory", "SingleDay")
+HANDWRITING += ("EastSeaDokdo",)
+
 _SUFFIXES = {".ttf", ".otf", ".ttc", ".otc"}
-_USUAL_FOLDERS = (
-    "/usr/share/fonts",
-    "/usr/local/share/fonts",
-    "~/.local/share/fonts",
-    "~/.fonts",
-    "/Library/Fonts",
-    "/System/Library/Fonts",
-    "~/Library/Fonts",
-    "C:/Windows/Fonts",
-)
 _CHECK_SIZE = 24  # pixels per em: enough to tell ink from none
 _UNMAPPED = "\U0010ffff"  # a noncharacter: every font draws its .notdef box for it
 
@@ -39,11 +33,12 @@ class Font:
 
 
 def find_fonts(source: str | Path = "koreanize") -> list[Font]:
-    """Font files by name: "koreanize", "system", a folder or a file.
+    """Font files by name: "koreanize", "system", "handwriting", a folder or a file.
 
     "koreanize" is the four Nanum Gothic faces that the package koreanize-matplotlib carries, so
-    that everybody has the same; "system" is what fontconfig (or the usual folders) knows for
-    Korean. Files with the same bytes count once.
+    that everybody has the same; "system" is what fontconfig (else matplotlib) finds for Korean, and
+    "handwriting" what it finds of `HANDWRITING`.
+    Files with the same bytes count once.
     Raises OcrkitError if there are none.
     """
     if source == "koreanize":
@@ -52,9 +47,14 @@ def find_fonts(source: str | Path = "koreanize") -> list[Font]:
     elif source == "system":
         paths = _system_files()
         advice = "install some (Debian: apt install fonts-nanum) or give a folder of fonts"
+    elif source == "handwriting":
+        # By name and not by language: fontconfig's wants syllables that some of them lack.
+        files = _system_files(korean=False)
+        paths = [path for path in files if handwriting_family(path.stem)]
+        advice = f"`make fonts` brings them, or install some of {', '.join(HANDWRITING)}"
     else:
         paths = _files(Path(source).expanduser())
-        advice = "give a folder of .ttf or .otf files, 'koreanize' or 'system'"
+        advice = "give a folder of .ttf or .otf files, 'koreanize', 'system' or 'handwriting'"
     fonts: dict[str, Font] = {}
     names: set[str] = set()
     for path in paths:
@@ -69,6 +69,11 @@ def find_fonts(source: str | Path = "koreanize") -> list[Font]:
     if not fonts:
         raise OcrkitError(f"no fonts found in '{source}': {advice}")
     return list(fonts.values())
+
+
+def handwriting_family(name: str) -> str | None:
+    """Which of `HANDWRITING` a font's name begins with, or None."""
+    return next((family for family in HANDWRITING if name.startswith(family)), None)
 
 
 def usable_fonts(fonts: Iterable[Font], syllables: str) -> tuple[list[Font], dict[str, str]]:
@@ -141,18 +146,20 @@ def _files(where: Path) -> list[Path]:
     return sorted(p for p in where.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
 
 
-def _system_files() -> list[Path]:
+def _system_files(korean: bool = True) -> list[Path]:
     try:
         listed = subprocess.run(
-            ["fc-list", "--format", "%{file}\n", ":lang=ko"],
+            ["fc-list", "--format", "%{file}\n", ":lang=ko" if korean else ":"],
             capture_output=True,
             text=True,
             timeout=30,
             check=True,
         ).stdout.splitlines()
     except (OSError, subprocess.SubprocessError):  # no fontconfig on this machine
-        folders = [Path(folder).expanduser() for folder in _USUAL_FOLDERS]
-        return [p for folder in folders for p in _files(folder) if _draws_hangul(p)]
+        from matplotlib.font_manager import findSystemFonts
+
+        files = sorted(map(Path, findSystemFonts()))
+        return [path for path in files if not korean or _draws_hangul(path)]
     return sorted({Path(line) for line in listed if Path(line).suffix.lower() in _SUFFIXES})
 
 

@@ -20,8 +20,9 @@ import PIL
 from PIL import features
 
 from ocrkit.errors import OcrkitError
-from ocrkit.processes import start_worker
+from ocrkit.processes import deaf_to_ctrl_c, start_worker
 from ocrkit.synth.fonts import Font
+from ocrkit.synth.handwriting import MORE_KINDS
 from ocrkit.synth.kinds import KINDS, Basic
 from ocrkit.synth.render import Layout
 
@@ -56,8 +57,9 @@ class Generation:
     held_out: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if self.settings is None and self.kind not in KINDS:
-            raise OcrkitError(f"unknown kind '{self.kind}': choose one of {', '.join(KINDS)}")
+        if self.settings is None and self.kind not in {**KINDS, **MORE_KINDS}:
+            known = ", ".join([*KINDS, *MORE_KINDS])
+            raise OcrkitError(f"unknown kind '{self.kind}': choose one of {known}")
         if not self.words and self.random_share < 1:
             raise OcrkitError("no words to draw from: give at least one word")
         if not self.fonts:
@@ -98,12 +100,16 @@ def sample(generation: Generation, index: int) -> Sample:
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
     label = draw_label(generation, rng)
     font = generation.fonts[rng.integers(len(generation.fonts))]
-    kind = generation.settings or KINDS[generation.kind]
+    kind = _settings(generation)
     page = Layout(height=generation.height, margin=round(generation.height * 5 / 64))
     picture = kind.draw(label, font, rng, page)
     jpeg = io.BytesIO()
     picture.save(jpeg, "JPEG", quality=generation.jpeg_quality)
     return Sample(index, generation.kind, label, font.name, jpeg.getvalue())
+
+
+def _settings(generation: Generation) -> Basic:
+    return generation.settings or {**KINDS, **MORE_KINDS}[generation.kind]
 
 
 def draw_label(generation: Generation, rng: np.random.Generator) -> str:
@@ -150,7 +156,7 @@ def samples(generation: Generation, workers: int = 1) -> Iterator[Sample]:
     )
 
     def submit(indices: range) -> Future[list[Sample]]:
-        with _one_thread_each():
+        with _one_thread_each(), deaf_to_ctrl_c():
             return pool.submit(_draw, indices)
 
     try:
@@ -169,9 +175,8 @@ def in_order(
 ) -> Iterator[Sample]:
     """Samples 0 to `count` in order, drawn by somebody else in chunks.
 
-    Args:
-        submit: has the samples of some indices drawn.
-        ahead: chunks under way at once.
+    submit: has the samples of some indices drawn.
+    ahead: chunks under way at once.
     """
     starts = range(0, count, _CHUNK)
     chunks = (range(start, min(start + _CHUNK, count)) for start in starts)
@@ -236,7 +241,7 @@ def _describe(generation: Generation) -> dict:
     described = {
         field.name: getattr(generation, field.name) for field in dataclasses.fields(generation)
     }
-    described["settings"] = dataclasses.asdict(generation.settings or KINDS[generation.kind])
+    described["settings"] = dataclasses.asdict(_settings(generation))
     described["fonts"] = [{"name": f.name, "sha256": f.sha256} for f in generation.fonts]
     for name in ("words", "held_out"):  # thousands of words: their number and hash say enough
         words = described[name] if name == "words" else sorted(described[name])

@@ -141,11 +141,10 @@ def distort(
     and on the left. Where both are, the rows below h + max(down), the feet of the letters, are
     lost.
 
-    Args:
-        mask: (h, w) uint8.
-        reach: the largest shift, pixels.
-        down: shift of each of the w columns, or None to leave columns alone.
-        right: shift of each row (h of them, or h + max(down)), or None to leave rows alone.
+    mask: (h, w) uint8.
+    reach: the largest shift, pixels.
+    down: shift of each of the w columns, or None to leave columns alone.
+    right: shift of each row (h of them, or h + max(down)), or None to leave rows alone.
     """
     if down is not None:
         height = mask.shape[0]

@@ -64,9 +64,8 @@ def draw_text(text: str, font: Font, em: float) -> np.ndarray:
 def draw_text_boxes(text: str, font: Font, em: float) -> tuple[np.ndarray, np.ndarray]:
     """`draw_text`, and the smallest box around each character's ink in it.
 
-    Returns:
-        The coverage, uint8 (height, width), and a box (left, top, right, bottom) a character,
-        float32 (len(text), 4), in pixels; a space has a box of no area.
+    Returns the coverage, uint8 (height, width), and a box (left, top, right, bottom) a character,
+    float32 (len(text), 4), in pixels; a space has a box of no area.
     """
     strip, corners = _compose(text, font, em)
     inside = np.array([_ink_box(font.path, em, ch) for ch in text], np.float32).reshape(-1, 4)

@@ -16,20 +16,16 @@ GAP = 2  # pixels around each line that stay free
 
 @dataclass(frozen=True, eq=False)
 class SceneWord:
-    """One word of a scene; all points are (x, y) in pixels, float32.
+    """One word of a scene; all points are (x, y) in pixels, float32."""
 
-    Attributes:
-        text: what it says.
-        quad: (4, 2), the word's rectangle, clockwise from the text's top left; of a curved word
-            the rectangle of the smallest area.
-        character_quads: (n, 4, 2), a rectangle around each character's ink, turned as it is.
-        outline: (2k, 2), the word's edge: the top from left to right, the bottom from right to
-            left; it follows a curved word.
-    """
-
-    text: str
+    text: str  # what it says
+    # (4, 2), the word's rectangle, clockwise from the text's top left; of a curved word the
+    # rectangle of the smallest area
     quad: np.ndarray
+    # (n, 4, 2), a rectangle around each character's ink, turned as it is
     character_quads: np.ndarray
+    # (2k, 2), the word's edge: the top from left to right, the bottom from right to left; it
+    # follows a curved word
     outline: np.ndarray
 
     def moved(self, x: float, y: float) -> "SceneWord":
@@ -40,15 +36,10 @@ class SceneWord:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A line of text, bent and turned, in a window of its own.
+    """A line of text, bent and turned, in a window of its own."""
 
-    Attributes:
-        words: with coordinates that begin at the window's corner.
-        size: rows and columns of the window, with `GAP` free pixels on each side.
-    """
-
-    words: tuple[SceneWord, ...]
-    size: tuple[int, int]
+    words: tuple[SceneWord, ...]  # with coordinates that begin at the window's corner
+    size: tuple[int, int]  # rows and columns of the window, with `GAP` free pixels on each side
     _mask: np.ndarray
     _warp: Warp
     _corner: tuple[int, int]
@@ -76,9 +67,8 @@ class Line:
 def bent_line(texts: Sequence[str], font: Font, em: int, bend: Mapping[str, float]) -> Line:
     """Words on one line, a space between them.
 
-    Args:
-        em: size of the letters, pixels.
-        bend: what `Warp` takes besides sizes: turn, arc, wave, phase; short words are bent less.
+    em: size of the letters, pixels.
+    bend: what `Warp` takes besides sizes: turn, arc, wave, phase; short words are bent less.
     """
     mask, boxes = draw_text_boxes(" ".join(texts), font, float(em))
     rows, columns = mask.shape

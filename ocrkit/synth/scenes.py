@@ -27,36 +27,25 @@ _TRIES = 6  # lines tried for each word wanted
 class SceneSettings:
     """What scenes look like. Pairs are (least, most).
 
-    Attributes:
-        size: rows and columns of the grey image.
-        words: words in a scene; fewer where no more fit.
-        em: size of the letters, pixels.
-        line_share: share of the lines that hold several words; `line_words` says how many.
-        turned_share, angle: share of the lines that are turned, by up to so many degrees.
-        curved_share: share of the lines that are bent, half to an arc, half to a wave.
-        arc: degrees that an arc turns from its start to its end; less on short words.
-        wave: a wave's crest as a share of the line's height; less on short words.
-        papers: backgrounds to choose from, of `PAPERS`.
-        clutter: most shapes that are no text; they lie below the text.
-        ink: grey of the letters, 0 is black.
-
-    Raises:
-        OcrkitError: numbers out of range, or an unknown paper.
+    Raises OcrkitError: numbers out of range, or an unknown paper.
     """
 
-    size: tuple[int, int] = (128, 128)
-    words: tuple[int, int] = (2, 6)
-    em: tuple[int, int] = (14, 36)
+    size: tuple[int, int] = (128, 128)  # rows and columns of the grey image
+    words: tuple[int, int] = (2, 6)  # words in a scene; fewer where no more fit
+    em: tuple[int, int] = (14, 36)  # size of the letters, pixels
+    # share of the lines that hold several words; `line_words` says how many
     line_share: float = 0.25
     line_words: tuple[int, int] = (2, 3)
-    turned_share: float = 0.0
-    angle: float = 30.0
-    curved_share: float = 0.0
+    turned_share: float = 0.0  # share of the lines that are turned, by up to so many degrees
+    angle: float = 30.0  # degrees
+    curved_share: float = 0.0  # share of the lines that are bent, half to an arc, half to a wave
+    # degrees that an arc turns from its start to its end; less on short words
     arc: tuple[float, float] = (40.0, 120.0)
+    # a wave's crest as a share of the line's height; less on short words
     wave: tuple[float, float] = (0.15, 0.3)
-    papers: tuple[str, ...] = PAPERS
-    clutter: int = 4
-    ink: tuple[int, int] = (20, 75)
+    papers: tuple[str, ...] = PAPERS  # backgrounds to choose from, of `PAPERS`
+    clutter: int = 4  # most shapes that are no text; they lie below the text
+    ink: tuple[int, int] = (20, 75)  # grey of the letters, 0 is black
 
     def __post_init__(self) -> None:
         for name in ("words", "em", "line_words", "arc", "wave", "ink"):
@@ -100,11 +89,8 @@ def draw_scene(
 ) -> Scene:
     """Scene number `index`; it depends on the arguments alone. Words do not overlap.
 
-    Args:
-        words: texts to draw from, uniform with replacement; no spaces.
-
-    Raises:
-        OcrkitError: no words or no fonts, or no word fits the image.
+    words: texts to draw from, uniform with replacement; no spaces.
+    Raises OcrkitError: no words or no fonts, or no word fits the image.
     """
     if not words or not fonts:
         raise OcrkitError("a scene needs words to draw from and fonts to draw with: give some")
@@ -140,16 +126,11 @@ def word_image(
 ) -> tuple[np.ndarray, np.ndarray]:
     """One line of text alone, as large as the image allows, turned and bent as in scenes.
 
-    Args:
-        text: may hold spaces.
-        size: rows and columns.
-        settings: only its turning, bending, papers and ink count; there is no clutter.
-
-    Returns:
-        The image, uint8 `size`, and a quad for each character but spaces, float32 (n, 4, 2).
-
-    Raises:
-        OcrkitError: nothing to draw, or too long for the image.
+    text: may hold spaces.
+    size: rows and columns.
+    settings: only its turning, bending, papers and ink count; there is no clutter.
+    Returns the image, uint8 `size`, and a quad for each character but spaces, float32 (n, 4, 2).
+    Raises OcrkitError: nothing to draw, or too long for the image.
     """
     texts = text.split()
     if not texts:

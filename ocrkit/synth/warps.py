@@ -18,23 +18,16 @@ _SAMPLES = 7  # points along an edge that may be curved, as in SCUT-CTW1500; odd
 
 @dataclass(frozen=True)
 class Warp:
-    """A smooth map of a flat line of width x height pixels, around the line's centre.
+    """A smooth map of a flat line of width x height pixels, around the line's centre."""
 
-    Attributes:
-        width, height: of the flat line, pixels.
-        turn: radians, counter-clockwise as seen.
-        arc: radians that the reading direction turns from the line's start to its end; the line
-            lies on a circle, like an arch for positive values, like a bowl for negative ones.
-        wave: crest of a sine of one period over the width, as a share of the height.
-        phase: of the sine, radians.
-    """
-
-    width: float
+    width: float  # of the flat line, pixels
     height: float
-    turn: float = 0.0
+    turn: float = 0.0  # radians, counter-clockwise as seen
+    # radians that the reading direction turns from the line's start to its end; the line lies on a
+    # circle, like an arch for positive values, like a bowl for negative ones
     arc: float = 0.0
-    wave: float = 0.0
-    phase: float = 0.0
+    wave: float = 0.0  # crest of a sine of one period over the width, as a share of the height
+    phase: float = 0.0  # of the sine, radians
 
     @property
     def curved(self) -> bool:
@@ -84,9 +77,8 @@ class Warp:
 def warp_mask(mask: np.ndarray, warp: Warp, left: int, top: int, size: tuple[int, int]):
     """What a window of the plane sees of a warped mask, uint8 `size` = (rows, columns).
 
-    Args:
-        mask: coverage of the flat line, uint8 (warp.height, warp.width).
-        left, top: the window's corner.
+    mask: coverage of the flat line, uint8 (warp.height, warp.width).
+    left, top: the window's corner.
     """
     seen = np.empty((*size, 2))
     seen[..., 0] = np.arange(size[1]) + (left + 0.5)
@@ -100,10 +92,9 @@ def warp_mask(mask: np.ndarray, warp: Warp, left: int, top: int, size: tuple[int
 def warp_boxes(boxes: np.ndarray, warp: Warp) -> tuple[np.ndarray, np.ndarray]:
     """Boxes of the flat line (n, 4), as left, top, right, bottom, after the warp.
 
-    Returns:
-        Rectangles along the reading direction at each box's centre that hold the warped boxes,
-        (n, 4, 2), and the warped boxes' outlines (n, 2k, 2): top edge from left to right, bottom
-        edge from right to left.
+    Returns Rectangles along the reading direction at each box's centre that hold the warped boxes,
+    (n, 4, 2), and the warped boxes' outlines (n, 2k, 2): top edge from left to right, bottom edge
+    from right to left.
     """
     outlines = warp.forward(_edges(boxes))
     centres = np.stack([boxes[:, 0] + boxes[:, 2], boxes[:, 1] + boxes[:, 3]], axis=1) / 2
@@ -122,12 +113,10 @@ def _edges(boxes: np.ndarray) -> np.ndarray:
 def rectangles_along(points: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """The smallest rectangles that hold points and have a side along a direction.
 
-    Args:
-        points: (..., k, 2).
-        directions: (..., 2), unit vectors.
-
-    Returns:
-        (..., 4, 2), clockwise from the corner that is top left when reading along the direction.
+    points: (..., k, 2).
+    directions: (..., 2), unit vectors.
+    Returns (..., 4, 2), clockwise from the corner that is top left when reading along the
+    direction.
     """
     along = directions[..., None, :]
     down = np.stack([-along[..., 1], along[..., 0]], axis=-1)

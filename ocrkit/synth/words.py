@@ -21,17 +21,12 @@ _WORD_COLUMNS = ("단어", "표제어", "어휘", "낱말", "word", "words")
 
 @dataclass(frozen=True)
 class WordList:
-    """What a file of words holds.
+    """What a file of words holds."""
 
-    Attributes:
-        words: in their order, each once.
-        shortened: entry -> the word that is left of it, where it holds other characters too.
-        wordless: entries of which nothing is left.
-    """
-
-    words: list[str]
+    words: list[str]  # in their order, each once
+    # entry -> the word that is left of it, where it holds other characters too
     shortened: dict[str, str]
-    wordless: list[str]
+    wordless: list[str]  # entries of which nothing is left
 
 
 def read_words(source: str | Path | None = None) -> list[str]:
@@ -45,13 +40,9 @@ def read_word_list(source: str | Path | None = None, hangul_only: bool = True) -
     A plain text file gives every word in it; lines starting with # are comments. A tab-separated
     table whose header names a word column (단어), such as the learner vocabulary of the National
     Institute of Korean Language, gives that column.
-
-    Args:
-        hangul_only: of each entry only the Hangul syllables stay, so 가01 is 가 and (으)로 is 으로.
-            Otherwise white space alone divides words, and every character of them stays.
-
-    Raises:
-        OcrkitError: the file cannot be read, or holds no word.
+    hangul_only: of each entry only the Hangul syllables stay, so 가01 is 가 and (으)로 is 으로.
+    Otherwise white space alone divides words, and every character of them stays.
+    Raises OcrkitError: the file cannot be read, or holds no word.
     """
     path = resource("words", "everyday.txt") if source is None else Path(source)
     lines = [unicodedata.normalize("NFC", line) for line in read_whole_lines(path)]

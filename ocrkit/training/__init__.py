@@ -5,13 +5,4 @@ from ocrkit.training.predict import read_all
 from ocrkit.training.recipe import RECIPES, Recipe
 from ocrkit.training.trainer import Trainer
 
-__all__ = [
-    "RECIPES",
-    "Loop",
-    "Progress",
-    "Recipe",
-    "Task",
-    "Trainer",
-    "TrainingResult",
-    "read_all",
-]
+__all__ = ["RECIPES", "Loop", "Progress", "Recipe", "Task", "Trainer", "TrainingResult", "read_all"]

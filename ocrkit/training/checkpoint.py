@@ -19,11 +19,23 @@ LAST, BEFORE = "last.pt", "before.pt"
 logger = logging.getLogger(__name__)
 
 
+def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
+    """What tells two runs apart, such as "seed, recipe (steps, batch_size)"."""
+    said = []
+    for key in {**ours, **theirs}:
+        one, other = ours.get(key), theirs.get(key)
+        if one == other:
+            continue
+        if isinstance(one, dict) and isinstance(other, dict):
+            key = f"{key} ({differences(one, other)})"
+        said.append(key)
+    return ", ".join(said)
+
+
 def save_state(folder: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint whole; the one before it is kept, for the day this one is broken.
 
-    Raises:
-        OcrkitError: the disk is full or the folder cannot be written.
+    Raises OcrkitError: the disk is full or the folder cannot be written.
     """
     with atomic_file(folder / LAST) as temporary:
         try:
@@ -42,12 +54,8 @@ def load_state(
     """The newest checkpoint that can be read and used, or None where there is none.
 
     One that is passed over is logged as a warning, which reaches the error stream as one line.
-
-    Args:
-        use: puts the state to use; raises where that cannot be done.
-
-    Raises:
-        OcrkitError: there are checkpoints, and none of them can be used.
+    use: puts the state to use; raises where that cannot be done.
+    Raises OcrkitError: there are checkpoints, and none of them can be used.
     """
     broken = []
     for name in (LAST, BEFORE):
@@ -58,8 +66,8 @@ def load_state(
             state = _read(path)
             use(state)
         except Exception as error:  # there is no telling how a damaged file fails
-            said = str(error) if isinstance(error, OcrkitError) else type(error).__name__
-            broken.append(f"{name}: {said}")
+            reason = str(error) if isinstance(error, OcrkitError) else type(error).__name__
+            broken.append(f"{name}: {reason}")
             continue
         if broken:
             logger.warning(

@@ -74,8 +74,7 @@ ALONE = World()
 def world_from_env() -> World:
     """This process's rank from torchrun's variables; `ALONE` where they are not set.
 
-    Raises:
-        OcrkitError: they make no sense.
+    Raises OcrkitError: they make no sense.
     """
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
     values = {name: os.environ.get(name, "") for name in names}
@@ -95,9 +94,7 @@ def process_group(world: World, device: str) -> Iterator[None]:
 
     Tensors in main memory (whether to stop, the loss) go by gloo even between GPUs: they must not
     wait for the GPU's queue.
-
-    Raises:
-        OcrkitError: another process ended, or did not answer within `TIMEOUT`.
+    Raises OcrkitError: another process ended, or did not answer within `TIMEOUT`.
     """
     if world.size == 1:
         yield
@@ -132,8 +129,7 @@ def _rendezvous(world: World) -> dist.Store:
 def translate_distributed_errors(world: World) -> Iterator[None]:
     """Turn gloo's and NCCL's errors into one line: another process of the training ended.
 
-    Raises:
-        OcrkitError: in rank 0. The others exit silently: the process that failed has said why.
+    Raises OcrkitError: in rank 0. The others exit silently: the process that failed has said why.
     """
     try:
         yield

@@ -4,7 +4,6 @@ What is learned is the task's business: reading (`trainer.py`), or what a paper 
 teaches (`ocrkit/papers/`).
 """
 
-import csv
 import math
 import time
 from collections.abc import Callable
@@ -12,13 +11,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import pandas as pd
 import torch
 
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file, check_shape
 from ocrkit.models.checkpoints import check_finite
 from ocrkit.schemas import TrainingState
-from ocrkit.training.checkpoint import load_state, random_state, save_state, set_random_state
+from ocrkit.training.checkpoint import (
+    differences,
+    load_state,
+    random_state,
+    save_state,
+    set_random_state,
+)
 from ocrkit.training.distributed import ALONE, World, translate_distributed_errors
 from ocrkit.training.engines import make_engine
 from ocrkit.training.interruption import Interrupted, stop_requested
@@ -40,18 +46,13 @@ class Progress:
 
 @dataclass
 class TrainingResult:
-    """A finished run: its history (one row a validation), and what it cost.
-
-    Attributes:
-        seconds: wall clock of the training steps and validations, over all its interruptions.
-        cpu_seconds: processor time of the same; tells a busy machine from a slow model.
-    """
+    """A finished run: its history (one row a validation), and what it cost."""
 
     history: list[dict[str, float]]
     steps: int
     images: int
-    seconds: float
-    cpu_seconds: float
+    seconds: float  # wall clock of the training steps and validations, over all its interruptions
+    cpu_seconds: float  # processor time of the same; tells a busy machine from a slow model
     precision: str
     final_loss: float
 
@@ -75,20 +76,19 @@ class Task(Protocol):
 class Loop:
     """One run: a model, a task and a recipe.
 
-    Args:
-        model: moved to `device`.
-        task: gives losses and validation scores.
-        recipe: optimiser, schedule, precision, steps.
-        seed: what the order of the images depends on (the weights are the caller's).
-        folder: where checkpoints and `history.csv` go; None keeps nothing.
-        identity: what must be the same for a checkpoint to be gone on from.
-        save_every: seconds between checkpoints.
-        world: which of several processes this is; they are connected already. Each takes its part
-            of every batch, rank 0 alone validates, reports and writes.
-        engine: "native" or "apex".
-        compile: let torch.compile make the model's own kernels.
-        sync_batch_norm: let batch norm count all processes' images. Without it each counts its
-            own, and several processes do not take quite the steps of one.
+    model: moved to `device`.
+    task: gives losses and validation scores.
+    recipe: optimiser, schedule, precision, steps.
+    seed: what the order of the images depends on (the weights are the caller's).
+    folder: where checkpoints and `history.csv` go; None keeps nothing.
+    identity: what must be the same for a checkpoint to be gone on from.
+    save_every: seconds between checkpoints.
+    world: which of several processes this is; they are connected already. Each takes its part
+        of every batch, rank 0 alone validates, reports and writes.
+    engine: "native" or "apex".
+    compile: let torch.compile make the model's own kernels.
+    sync_batch_norm: let batch norm count all processes' images. Without it each counts its
+        own, and several processes do not take quite the steps of one.
     """
 
     def __init__(
@@ -123,10 +123,9 @@ class Loop:
     def run(self, watch: Callable[[Progress], None] = lambda progress: None) -> TrainingResult:
         """Train to the recipe's last step, from the last checkpoint in the folder if there is one.
 
-        Raises:
-            OcrkitError: the loss became NaN or infinite, the checkpoint is of another run, or
-                another process was lost.
-            Interrupted: a SIGTERM came (where it is heeded), and the run is saved.
+        Raises OcrkitError: the loss became NaN or infinite, the checkpoint is of another run, or
+        another process was lost; Interrupted: a SIGTERM came (where it is heeded), and the run is
+        saved.
         """
         with translate_distributed_errors(self.world):
             self._resume()
@@ -172,8 +171,8 @@ class Loop:
         self.step += 1
         # Reading the loss waits for a GPU; every tenth step is often enough to notice a NaN.
         if self.device.type == "cpu" or self.step % 10 == 0 or self.step == self.recipe.steps:
-            self.loss, asked = self.world.mean(loss.item(), float(stop_requested()))
-            self.stopping = asked > 0  # by any of them
+            self.loss, stops = self.world.mean(loss.item(), float(stop_requested()))
+            self.stopping = stops > 0  # by any of them
             if not math.isfinite(self.loss):
                 raise OcrkitError(
                     f"the loss became {self.loss} at step {self.step}: lower the learning rate "
@@ -213,13 +212,8 @@ class Loop:
             },
         )
         if self.history:
-            with (
-                atomic_file(folder / "history.csv") as temporary,
-                temporary.open("w", newline="", encoding="utf-8") as out,
-            ):
-                writer = csv.DictWriter(out, self.history[0])
-                writer.writeheader()
-                writer.writerows(self.history)
+            with atomic_file(folder / "history.csv") as temporary:
+                pd.DataFrame(self.history).to_csv(temporary, index=False, na_rep="nan")
 
     def _resume(self) -> None:
         folder = self.folder
@@ -231,10 +225,9 @@ class Loop:
             return
         ours, theirs = self.identity, state["identity"]
         if theirs != ours:
-            different = [key for key in {**ours, **theirs} if theirs.get(key) != ours.get(key)]
             raise OcrkitError(
                 f"the checkpoint in {folder} is of another run (other "
-                f"{', '.join(different)}): delete the folder, or choose another"
+                f"{differences(ours, theirs)}): delete the folder, or choose another"
             )
         self._set_state(state)
 

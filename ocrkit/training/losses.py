@@ -5,22 +5,25 @@ import torch.nn.functional as F
 
 from ocrkit.errors import OcrkitError
 from ocrkit.labels import AttentionLabels, CTCLabels, fits, frames_needed, label_of, unfit_share
+from ocrkit.models.jamo import jamo_charset
+from ocrkit.models.prediction import WRITING
 
 Converter = CTCLabels | AttentionLabels
 
 
 def make_converter(prediction: str, charset: str, max_length: int) -> Converter:
-    """The label converter that belongs to a prediction stage ("CTC" or "Attn")."""
-    return CTCLabels(charset) if prediction == "CTC" else AttentionLabels(charset, max_length)
+    """The label converter of a prediction stage: "CTC", "Attn", "JamoCTC" or "PARSeq"."""
+    if prediction in WRITING:
+        return AttentionLabels(charset, max_length)
+    return CTCLabels(jamo_charset(charset) if prediction == "JamoCTC" else charset)
 
 
 def ctc_loss(logits: torch.Tensor, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """CTC loss, each label's divided by its length, mean over the batch (Graves et al., 2006).
 
-    Args:
-        logits: (B, T, classes); taken to float32, for sums of small probabilities need it.
-        ids: (B, longest); lengths: (B,). A label that does not fit T frames has loss 0 and no
-            gradient (`zero_infinity`): see `check_labels`.
+    logits: (B, T, classes); taken to float32, for sums of small probabilities need it.
+    ids: (B, longest); lengths: (B,). A label that does not fit T frames has loss 0 and no
+        gradient (`zero_infinity`): see `check_labels`.
     """
     log_probabilities = logits.float().log_softmax(2).transpose(0, 1)
     frames = torch.full((len(logits),), logits.shape[1], dtype=torch.int64)
@@ -30,9 +33,11 @@ def ctc_loss(logits: torch.Tensor, ids: torch.Tensor, lengths: torch.Tensor) -> 
 def attention_loss(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     """Cross-entropy of each step's logits (B, steps, classes) with the next id, padding left out.
 
+    logits: or (B, orders * steps, classes), each order's steps after the other's.
     ids: (B, steps + 1), starting with `[GO]`, which also pads (id 0).
     """
-    return F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), ignore_index=0)
+    targets = ids[:, 1:].repeat(1, logits.shape[1] // (ids.shape[1] - 1))
+    return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=0)
 
 
 def loss_of(logits: torch.Tensor, converter: Converter, texts: list[str]) -> torch.Tensor:
@@ -53,11 +58,10 @@ def training_loss(
 ) -> torch.Tensor:
     """One batch's loss; attention is given the true previous characters (teacher forcing).
 
-    Args:
-        auxiliary_weight: of the CTC loss on the frames, where the model has an `auxiliary` head.
-            The frames learn to hold characters before the decoder learns where to look (Kim et
-            al., "Joint CTC-attention based end-to-end speech recognition", ICASSP 2017).
-        attention_weight: of attention's own loss; see `weight_of_part`. A CTC loss needs none.
+    auxiliary_weight: of the CTC loss on the frames, where the model has an `auxiliary` head.
+        The frames learn to hold characters before the decoder learns where to look (Kim et
+        al., "Joint CTC-attention based end-to-end speech recognition", ICASSP 2017).
+    attention_weight: of attention's own loss; see `weight_of_part`. A CTC loss needs none.
     """
     ids, lengths = converter.encode(texts)
     ids = ids.to(images.device)
@@ -69,7 +73,8 @@ def training_loss(
     logits, frames, alpha = logits
     # Attention's characters begin at id 2, CTC's at 1; [GO] and [s] are left out.
     auxiliary = ctc_loss(frames, (ids[:, 1:] - 1).clamp(min=0), lengths - 1)
-    auxiliary = auxiliary + guided_attention_loss(alpha, lengths)
+    if alpha is not None:
+        auxiliary = auxiliary + guided_attention_loss(alpha, lengths)
     return attention_weight * attention_loss(logits, ids) + auxiliary_weight * auxiliary
 
 
@@ -82,10 +87,9 @@ def guided_attention_loss(
     1 - exp(-d^2 / (2 width^2)). Tachibana et al., "Efficiently trainable text-to-speech system
     based on deep convolutional networks with guided attention" (ICASSP 2018), section 4.1.
 
-    Args:
-        alpha: attention of each step over the frames, (B, steps, T); rows sum to 1.
-        lengths: steps of each label with its end, (B,), each at least 1; later steps do not count.
-        width: of the diagonal band, as a share of the line.
+    alpha: attention of each step over the frames, (B, steps, T); rows sum to 1.
+    lengths: steps of each label with its end, (B,), each at least 1; later steps do not count.
+    width: of the diagonal band, as a share of the line.
     """
     steps, frames = alpha.shape[1:]
     lengths = lengths.to(alpha.device)[:, None]
@@ -104,9 +108,7 @@ def weight_of_part(converter: Converter, mine: list[str], whole: list[str]) -> f
 
     CTC's loss is a mean over labels, of which every process has as many: 1. Attention's is a mean
     over characters and ends: whoever has longer labels must count for more.
-
-    Args:
-        mine, whole: texts of this process and of all, of which every process has as many.
+    mine, whole: texts of this process and of all, of which every process has as many.
     """
     if isinstance(converter, CTCLabels):
         return 1.0
@@ -128,9 +130,7 @@ def check_labels(
     """The share of labels that a model cannot say, and a sentence about it.
 
     For CTC a label must fit the frames; for attention it must not exceed the maximum length.
-
-    Raises:
-        OcrkitError: the share is over `limit` (0 to 1).
+    Raises OcrkitError: the share is over `limit` (0 to 1).
     """
     labels = [label_of(text) for text in texts]
     if isinstance(converter, CTCLabels):
@@ -144,7 +144,7 @@ def check_labels(
         reason = f"have up to {longest} characters, and max_length is {converter.max_length}"
         advice = "raise max_length"
         limit = 0.0  # an overlong label cannot even be encoded
-    said = f"{100 * share:.1f} % of the labels do not fit: they {reason}"
+    message = f"{100 * share:.1f} % of the labels do not fit: they {reason}"
     if share > limit:
-        raise OcrkitError(f"{said}; {advice}")
-    return share, said
+        raise OcrkitError(f"{message}; {advice}")
+    return share, message

@@ -40,10 +40,9 @@ class MuonAdamW(torch.optim.AdamW):
     convolution's kernel is a matrix of (out, in * height * width); the weight of an LSTM is four
     matrices, one a gate. No weight decay. Matrices of one shape are orthogonalised together.
 
-    Args:
-        groups: parameter groups with "muon" (bool); those of Muon with "lr" and "pieces", the
-            number of matrices that lie above one another in each parameter.
-        options: AdamW's, such as lr, betas and eps.
+    groups: parameter groups with "muon" (bool); those of Muon with "lr" and "pieces", the
+        number of matrices that lie above one another in each parameter.
+    options: AdamW's, such as lr, betas and eps.
     """
 
     def __init__(
@@ -132,6 +131,7 @@ def muon_groups(
 
 def _is_hidden_matrix(name: str, parameter: Tensor) -> bool:
     outside = ("localization.", "head.weight", "generator.", "score.", "auxiliary.")
+    outside += ("head.characters.", "head.places")
     return (
         parameter.ndim > 1 and parameter.shape[1] > 1 and not any(part in name for part in outside)
     )

@@ -23,9 +23,7 @@ def find_device(name: str) -> torch.device:
     """A device by its name: "cpu", "cuda" or "cuda:1".
 
     torch knows others (mps, xpu, meta, ...), on which nothing here has ever been run.
-
-    Raises:
-        OcrkitError: an unknown name, or a GPU that is not there.
+    Raises OcrkitError: an unknown name, or a GPU that is not there.
     """
     if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
         raise OcrkitError(f"unknown device {name!r}: choose cpu or cuda")
@@ -38,8 +36,7 @@ def find_device(name: str) -> torch.device:
 def resolve_precision(precision: str, device: torch.device) -> str:
     """ "fp32", "bf16" or "fp16": what was asked for, or for "auto" what the hardware is quick at.
 
-    Raises:
-        OcrkitError: an unknown precision.
+    Raises OcrkitError: an unknown precision.
     """
     if precision not in PRECISIONS:
         raise OcrkitError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")

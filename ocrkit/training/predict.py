@@ -43,14 +43,12 @@ def read_all(
 ) -> Readings:
     """Read every image, greedily.
 
-    Args:
-        model: a recogniser; put into eval mode here.
-        pixels: (N, H, W) uint8.
-        truth: their N texts, where a loss is wanted: the mean over the labels that the model can
-            say at all. NaN where there are none.
-
-    Raises:
-        OcrkitError: the model's numbers became NaN or infinite, which would read as an empty text.
+    model: a recogniser; put into eval mode here.
+    pixels: (N, H, W) uint8.
+    truth: their N texts, where a loss is wanted: the mean over the labels that the model can
+        say at all. NaN where there are none.
+    Raises OcrkitError: the model's numbers became NaN or infinite, which would read as an empty
+    text.
     """
     model.eval()
     device = next(model.parameters()).device

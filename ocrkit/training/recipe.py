@@ -11,38 +11,25 @@ from ocrkit.training.optimizers import MuonAdamW, muon_groups
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained.
+    """How a model is trained."""
 
-    Attributes:
-        name: what rows and reports call it.
-        optimizer: "adadelta", "adamw" or "muon" (matrices; AdamW takes the rest).
-        learning_rate: the peak (one-cycle) or constant rate.
-        muon_rate: the same for Muon's matrices.
-        one_cycle: rise over the first `warmup` share of the steps, then fall to 0 as a cosine.
-        weight_decay: AdamW's, on matrices only.
-        grad_clip: largest norm of the gradient.
-        precision: "fp32", "bf16", "fp16" or "auto".
-        start: "reference" (Kaiming-normal throughout) or "orthogonal" (`orthogonal_start`).
-        auxiliary_ctc: share of the steps over which attention models also learn by a CTC loss on
-            their frames, whose weight falls from 1 to 0; 0 leaves it out.
-        steps: optimiser steps in all.
-        batch_size: images a step.
-        validate_every: steps between two looks at the validation set.
-    """
-
-    name: str
-    optimizer: str
-    learning_rate: float
-    steps: int
-    batch_size: int
+    name: str  # what rows and reports call it
+    optimizer: str  # "adadelta", "adamw" or "muon" (matrices; AdamW takes the rest)
+    learning_rate: float  # the peak (one-cycle) or constant rate
+    steps: int  # optimiser steps in all
+    batch_size: int  # images a step
+    # rise over the first `warmup` share of the steps, then fall to 0 as a cosine
     one_cycle: bool = False
     warmup: float = 0.15
-    weight_decay: float = 0.0
-    grad_clip: float = 5.0
-    precision: str = "fp32"
-    validate_every: int = 2000
-    muon_rate: float = 0.0
+    weight_decay: float = 0.0  # AdamW's, on matrices only
+    grad_clip: float = 5.0  # largest norm of the gradient
+    precision: str = "fp32"  # "fp32", "bf16", "fp16" or "auto"
+    validate_every: int = 2000  # steps between two looks at the validation set
+    muon_rate: float = 0.0  # the peak or constant rate of Muon's matrices
+    # "reference" (Kaiming-normal throughout) or "orthogonal" (`orthogonal_start`)
     start: str = "reference"
+    # share of the steps over which attention models also learn by a CTC loss on their frames, whose
+    # weight falls from 1 to 0; 0 leaves it out
     auxiliary_ctc: float = 0.0
 
 
@@ -82,11 +69,7 @@ ADAMW: dict[str, Any] = {"betas": (0.9, 0.99), "eps": 1e-6}
 
 
 def find_recipe(name: str) -> Recipe:
-    """A recipe by name.
-
-    Raises:
-        OcrkitError: an unknown name.
-    """
+    """A recipe by name. Raises OcrkitError: an unknown name."""
     if name not in RECIPES:
         raise OcrkitError(f"no recipe {name!r}: choose one of {', '.join(RECIPES)}")
     return RECIPES[name]

@@ -9,6 +9,7 @@ import torch
 from ocrkit.data.batches import Batches
 from ocrkit.data.cache import Pixels, to_input
 from ocrkit.metrics import score
+from ocrkit.models.parseq import PARSeq
 from ocrkit.models.prediction import Attention
 from ocrkit.models.recognizer import Recognizer
 from ocrkit.training.distributed import ALONE, World
@@ -55,21 +56,19 @@ class ReadingTask:
 class Trainer(Loop):
     """A run of one reader.
 
-    Args:
-        model: moved to `device`.
-        converter: turns texts into ids.
-        sources: training sets; half of each batch from each of two.
-        valid: images to follow the run by, or None.
-        recipe: optimiser, schedule, precision, steps.
-        unfit_limit: largest share of labels that may not fit, 0 to 1.
-        options: the other arguments of `Loop`, such as device, folder or engine.
+    model: moved to `device`.
+    converter: turns texts into ids.
+    sources: training sets; half of each batch from each of two.
+    valid: images to follow the run by, or None.
+    recipe: optimiser, schedule, precision, steps.
+    unfit_limit: largest share of labels that may not fit, 0 to 1.
+    options: the other arguments of `Loop`, such as device, folder or engine.
 
     Attributes:
         unfit_share: share of the training labels that the model cannot say, 0 to 1.
         unfit_said: the same as a sentence.
 
-    Raises:
-        OcrkitError: too many labels do not fit, or a batch cannot be split as asked.
+    Raises OcrkitError: too many labels do not fit, or a batch cannot be split as asked.
     """
 
     model: Recognizer
@@ -94,7 +93,7 @@ class Trainer(Loop):
         self.converter, self.sources, self.valid = converter, sources, valid
         self.batches = Batches(sources, recipe.batch_size, seed, world.size)
         auxiliary_steps = 0.0
-        if recipe.auxiliary_ctc and isinstance(model.head, Attention):
+        if recipe.auxiliary_ctc and isinstance(model.head, Attention | PARSeq):
             auxiliary_steps = recipe.auxiliary_ctc * recipe.steps
             model.auxiliary = torch.nn.Linear(model.head.inputs, converter.classes - 1)
             torch.nn.init.xavier_uniform_(model.auxiliary.weight)

@@ -130,6 +130,7 @@ def _box(mask: np.ndarray, region: float) -> np.ndarray:
     # One character alone is nearly a disc: its rectangle of the smallest area turns at random.
     if sides.max() < _ROUND * sides.min():
         turned = rectangles_along(points, np.array([1.0, 0.0]))
+        sides = np.linalg.norm(turned[[1, 3]] - turned[0], axis=1)
     along, down = margin * (turned[[1, 3]] - turned[0]) / np.maximum(sides, 1e-9)[:, None]
     return turned + np.stack([-along - down, along - down, along + down, down - along])
 

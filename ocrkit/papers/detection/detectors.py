@@ -93,11 +93,9 @@ def scores_unseen(
     return f1_scores(detect, model, scene_set("test", count, settings))
 
 
-def detect_one(
-    detect: Detect, settings: SceneSettings, model: nn.Module, number: int, count: int = TEST
-) -> list[np.ndarray]:
-    """What is found in one test scene."""
-    return detect(model, scene_set("test", count, settings).images[number % count][None])
+def unseen_images(settings: SceneSettings, count: int = TEST) -> np.ndarray:
+    """Test scenes, uint8 (count, H, W)."""
+    return scene_set("test", count, settings).images
 
 
 def detector_study(
@@ -122,7 +120,8 @@ def detector_study(
         model,
         partial(task, batch_size=recipe.batch_size),
         partial(scores_unseen, detect, settings),
-        partial(detect_one, detect, settings),
+        partial(unseen_images, settings),
+        detect,
     )
 
 
@@ -134,7 +133,7 @@ def quick(study: Study) -> Study:
         recipe=replace(study.recipe, steps=4, batch_size=4, validate_every=2),
         task=partial(study.task, batch_size=4, valid=4, **few),
         test=partial(study.test, **few),
-        one=partial(study.one, **few),
+        images=partial(study.images, **few),
     )
 
 

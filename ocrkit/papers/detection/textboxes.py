@@ -7,6 +7,7 @@ is the number of default boxes.
 
 from collections.abc import Sequence
 from functools import cache, partial
+from itertools import product
 
 import numpy as np
 import torch
@@ -81,13 +82,11 @@ def default_boxes(
     boxes = []
     for stride, scale in SCALES.items():
         rows, columns = size[0] // stride, size[1] // stride
-        for y in range(rows):
-            for x in range(columns):
-                for down in (0.5, 1.0) if offset else (0.5,):
-                    for ratio in ratios:
-                        # w = s sqrt(a), h = s / sqrt(a): the area stays s^2.
-                        w, h = scale * ratio**0.5, scale / ratio**0.5
-                        boxes.append(((x + 0.5) * stride, (y + down) * stride, w, h))
+        downs = (0.5, 1.0) if offset else (0.5,)
+        for y, x, down, ratio in product(range(rows), range(columns), downs, ratios):
+            # w = s sqrt(a), h = s / sqrt(a): the area stays s^2.
+            w, h = scale * ratio**0.5, scale / ratio**0.5
+            boxes.append(((x + 0.5) * stride, (y + down) * stride, w, h))
     return torch.tensor(boxes)
 
 

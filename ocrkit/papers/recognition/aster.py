@@ -12,17 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.data.cache import to_input
-from ocrkit.models.features import conv_bn_relu
-from ocrkit.models.prediction import EOS
+from ocrkit.models.prediction import EOS, Attention
 from ocrkit.models.recognizer import initialise
 from ocrkit.models.transformation import FIDUCIALS, spline_matrices, target_fiducials
-from ocrkit.papers.recognition.attention import AttentionDecoder, AttentionReader
+from ocrkit.papers.recognition.attention import AttentionReader
 from ocrkit.papers.recognition.bent_words import (
     COPY_SIZE,
     OFFSET_SCALE,
     READER_SIZE,
     UprightThenBent,
     evaluate_unseen,
+    rectifier_layers,
     small_copy,
     unseen_words,
 )
@@ -86,18 +86,13 @@ class Localisation(nn.Module):
 
     def __init__(self, channels: tuple[int, ...] = (16, 32, 64, 64), hidden: int = 64) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        before = 1
-        for after in channels:
-            layers += [nn.MaxPool2d(2)] if layers else []
-            layers += conv_bn_relu(before, after)
-            before = after
         shrunk = 2 ** (len(channels) - 1)
         cells = (COPY_SIZE[0] // shrunk) * (COPY_SIZE[1] // shrunk)
+        layers = rectifier_layers(channels, pooled=range(1, len(channels)))
         self.maps = nn.Sequential(*layers, nn.Flatten())
         # Without the norm a few steps push every unit below zero, and no gradient lifts it again.
         self.hidden = nn.Sequential(
-            nn.Linear(cells * before, hidden, bias=False),
+            nn.Linear(cells * channels[-1], hidden, bias=False),
             nn.BatchNorm1d(hidden),
             nn.ReLU(inplace=True),
         )
@@ -122,7 +117,7 @@ class ASTER(nn.Module):
         super().__init__()
         self.reader = AttentionReader(classes, MAX_LENGTH, output_context=True)
         head = self.reader.head
-        self.back = AttentionDecoder(head.inputs, head.hidden, classes, output_context=True)
+        self.back = Attention(head.inputs, head.hidden, classes, output_context=True)
         initialise(self.back)
         self.localisation = Localisation() if rectifying else None
 
@@ -147,9 +142,7 @@ class ASTER(nn.Module):
         """
         frames = self.reader.frames(self.reader.features(self.straight(images)))
         heads = (self.reader.head, self.back)
-        return [
-            head(frames, text, MAX_LENGTH + 1).logits for head, text in zip(heads, ids, strict=True)
-        ]
+        return [head(frames, text, MAX_LENGTH + 1) for head, text in zip(heads, ids, strict=True)]
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 1, 64, 96) -> logits (B, 5, classes) of the decoder with the higher score."""

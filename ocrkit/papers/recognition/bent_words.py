@@ -1,12 +1,15 @@
 """Words that are turned and bent, for MORAN and ASTER: images, batches, the test set."""
 
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.data.batches import Batch, Batches
+from ocrkit.models.features import conv_bn_relu
 from ocrkit.papers.recognition.word_readers import as_pixels, evaluate, read_words
 from ocrkit.papers.shared.scene_sets import WordSet, word_set
 from ocrkit.synth.scenes import SCENES
@@ -50,6 +53,15 @@ class UprightThenBent:
         """Accuracy and character error rate (percent) on bent words never seen."""
         found = evaluate(read_words(model, self.valid), self.valid)
         return {f"valid_{name}": found[name] for name in ("accuracy", "cer")}
+
+
+def rectifier_layers(channels: Sequence[int], pooled: Container[int]) -> list[nn.Module]:
+    """3x3 convolutions with norms and ReLU; those of the numbers `pooled` see a halved map."""
+    layers: list[nn.Module] = []
+    for index, (before, after) in enumerate(pairwise((1, *channels))):
+        layers += [nn.MaxPool2d(2)] if index in pooled else []
+        layers += conv_bn_relu(before, after)
+    return layers
 
 
 def small_copy(images: Tensor) -> Tensor:

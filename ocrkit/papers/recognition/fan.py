@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from ocrkit.data.batches import Batches
 from ocrkit.data.cache import to_input
 from ocrkit.labels import AttentionLabels
-from ocrkit.papers.recognition.attention import AttentionOutput, AttentionReader
+from ocrkit.models.prediction import AttentionOutput
+from ocrkit.papers.recognition.attention import AttentionReader
 from ocrkit.papers.recognition.word_readers import (
     MAX_LENGTH,
     as_pixels,
@@ -88,7 +89,7 @@ class FAN(nn.Module):
         layers, fine = self.reader.features, self.reader.fine_layers
         local = layers[:fine](images)
         frames = self.reader.frames(layers[fine:](local))
-        attention = self.reader.head(frames, text, MAX_LENGTH + 1)
+        attention = self.reader.head.decode(frames, text, MAX_LENGTH + 1, stop=False)
         return attention, attention_centres(attention.alpha, self.x, self.y), local
 
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.data.cache import to_input
-from ocrkit.models.features import conv_bn_relu
 from ocrkit.models.recognizer import initialise
 from ocrkit.papers.recognition.attention import AttentionReader
 from ocrkit.papers.recognition.bent_words import (
@@ -20,6 +19,7 @@ from ocrkit.papers.recognition.bent_words import (
     READER_SIZE,
     UprightThenBent,
     evaluate_unseen,
+    rectifier_layers,
     small_copy,
     unseen_words,
 )
@@ -65,13 +65,8 @@ class MORN(nn.Module):
 
     def __init__(self, channels: tuple[int, ...] = (32, 64, 32, 16)) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        before = 1
-        for index, after in enumerate(channels):
-            layers += [nn.MaxPool2d(2)] if index < 3 else []
-            layers += conv_bn_relu(before, after)
-            before = after
-        last = nn.Conv2d(before, 2, 3, padding=1)
+        layers = rectifier_layers(channels, pooled=range(3))
+        last = nn.Conv2d(channels[-1], 2, 3, padding=1)
         self.layers = nn.Sequential(*layers, last)
         initialise(self)
         nn.init.zeros_(last.weight)  # at first nothing moves

@@ -17,7 +17,6 @@ from ocrkit.papers.shared.study import RECIPE as PAPERS_RECIPE
 from ocrkit.papers.shared.study import Study
 from ocrkit.synth.scenes import SCENES
 from ocrkit.training import Recipe, Task, read_all
-from ocrkit.training.losses import Converter
 from ocrkit.training.trainer import ReadingTask
 
 MAX_LENGTH = 4  # characters of a word
@@ -59,15 +58,6 @@ def evaluate(texts: Sequence[str], words: WordSet) -> dict[str, float]:
     }
 
 
-def read_one(
-    labels: Callable[[], Converter], test_set: Callable[[], WordSet], model: nn.Module, number: int
-) -> list[str]:
-    """Image `number` of a test set, counted round and round, read alone."""
-    words = test_set()
-    row = number % len(words)
-    return read_all(model, labels(), words.images[row : row + 1]).texts
-
-
 def attention_study(
     name: str,
     model: Callable[[int], nn.Module],
@@ -89,7 +79,8 @@ def attention_study(
         lambda: model(attention_labels().classes),
         partial(task, recipe=recipe),
         test,
-        partial(read_one, attention_labels, test_set),
+        lambda: test_set().images,
+        lambda model, images: read_all(model, attention_labels(), images).texts,
     )
 
 
@@ -142,5 +133,6 @@ def ctc_study(
         model,
         partial(ctc_task, scene=scene),
         partial(evaluate_ctc, scene=scene),
-        partial(read_one, ctc_labels, partial(ctc_word_set, "test", TEST_IMAGES["other scenes"])),
+        lambda: ctc_word_set("test", TEST_IMAGES["other scenes"]).images,
+        lambda model, images: read_all(model, ctc_labels(), images).texts,
     )

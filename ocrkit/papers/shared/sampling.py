@@ -38,7 +38,7 @@ def sample(features: Tensor, points: Sequence[Tensor], stride: int) -> Tensor:
 
 
 def pixel_centres(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """x (1, width) and y (height, 1) of a crop's pixel centres, from its top left corner."""
+    """x (1, width) and y (height, 1) of a map's pixel centres, from its top left corner."""
     x = torch.arange(width, dtype=like.dtype, device=like.device) + 0.5
     y = torch.arange(height, dtype=like.dtype, device=like.device) + 0.5
     return x[None], y[:, None]

@@ -7,10 +7,10 @@ import importlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
@@ -58,7 +58,8 @@ class Study:
         model: a model with fresh weights.
         task: seed -> what it learns.
         test: model -> its scores on images never seen in training, the main one first.
-        one: (model, number) -> one test image through everything: what `ms_image` is the time of.
+        images: test images, (N, H, W); `ms_image` is the time that `read` takes for one of them.
+        read: (model, images) -> what is found or read in them.
     """
 
     name: str
@@ -66,7 +67,8 @@ class Study:
     model: Callable[[], torch.nn.Module]
     task: Callable[..., Task]
     test: Callable[[Any], Mapping[str, float]]
-    one: Callable[[Any, int], Any]
+    images: Callable[[], np.ndarray]
+    read: Callable[[Any, np.ndarray], Any]
 
     def make(self, seed: int) -> torch.nn.Module:
         """The model; its start weights and all random numbers after it depend on the seed."""
@@ -74,6 +76,11 @@ class Study:
         model = self.model()
         torch.manual_seed(seed)  # whatever its size, every variant goes on with the same numbers
         return model
+
+    def time(self, model: torch.nn.Module) -> float:
+        """Milliseconds for one test image through everything."""
+        images = self.images()
+        return milliseconds(lambda number: self.read(model, images[number % len(images)][None]))
 
 
 def all_studies() -> dict[str, Study]:
@@ -132,7 +139,7 @@ def run_study(
         "seed": seed,
         **{name: float(value) for name, value in study.test(model).items()},
         "params": sum(p.numel() for p in model.parameters()),
-        "ms_image": milliseconds(partial(study.one, model)),
+        "ms_image": study.time(model),
         "steps": result.steps,
         "images": result.images,
         "train_seconds": round(result.seconds, 1),
@@ -167,22 +174,6 @@ def trained(study: Study, folder: Path, seed: int = 1) -> torch.nn.Module:
         reason = " ".join(str(error).split())
         raise OcrkitError(f"{path} does not fit the model ({reason}): train it again") from error
     return model.eval()
-
-
-def time_again(folder: Path, watch: Callable[[str, float], None] = lambda name, ms: None) -> None:
-    """Measure `ms_image` of every run in a folder anew, all in one call, so that they compare.
-
-    Args:
-        watch: called with each run's name and its milliseconds.
-
-    Raises:
-        OcrkitError: the weights of a run are missing, or of another model.
-    """
-    for path, row in _runs(folder):
-        study = find_study(row["study"])
-        row["ms_image"] = milliseconds(partial(study.one, trained(study, folder, row["seed"])))
-        write_json(path, row)
-        watch(path.stem, row["ms_image"])
 
 
 def rows(folder: Path, *names: str) -> pd.DataFrame:

@@ -236,17 +236,19 @@ def test_scores(model: Any) -> dict[str, float]:
     return {f"{name}_{kind}": both[kind][name] for name in both["upright"] for kind in KINDS}
 
 
-def spot_one(model: Any, number: int) -> list[Found]:
-    """What is found in one rotated test scene."""
-    scenes = spotting_scenes("test", "rotated")
-    return spot(model, scenes.images[number % len(scenes)][None])
-
-
 def spotter_study(name: str, model: Callable[[], nn.Module]) -> Study:
     """The study of a spotter; all learn alike."""
     recipe = replace(RECIPE, name=name.split("-")[0])
     task = partial(SpottingTask, batch_size=recipe.batch_size)
-    return Study(name, recipe, model, task, test_scores, spot_one)
+    return Study(
+        name,
+        recipe,
+        model,
+        task,
+        test_scores,
+        lambda: spotting_scenes("test", "rotated").images,
+        spot,
+    )
 
 
 def unfamiliar_scores(models: Mapping[int, nn.Module], count: int) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ocrkit.data.cache import to_input
 from ocrkit.labels import AttentionLabels
-from ocrkit.papers.recognition.attention import AttentionDecoder, AttentionOutput
+from ocrkit.models.prediction import Attention, AttentionOutput
 from ocrkit.papers.shared.sampling import pixel_centres, sample
 from ocrkit.papers.shared.scene_sets import SceneSet, vocabulary
 from ocrkit.papers.spotting.spotter import CHANNELS, FEATURE_STRIDE, Spotter, spotter_study
@@ -75,7 +75,7 @@ class TextSpotter(Spotter):
     ) -> None:
         super().__init__(channels, shared)
         self.labels, self.alignment = AttentionLabels(charset, MAX_LENGTH), alignment
-        self.decoder = AttentionDecoder(64, 96, self.labels.classes, output_context=True)
+        self.decoder = Attention(64, 96, self.labels.classes, output_context=True)
 
     def attend(
         self, features: Tensor, quads: Sequence[Tensor], text: Tensor | None = None
@@ -85,7 +85,7 @@ class TextSpotter(Spotter):
         text: (N, >= steps) from [GO] on; None: greedy.
         """
         crops = align_text(features, quads, FEATURE_STRIDE, *GRID)
-        return self.decoder(self.encoder(crops), text, MAX_LENGTH + 1)
+        return self.decoder.decode(self.encoder(crops), text, MAX_LENGTH + 1, stop=False)
 
     def reading_loss(
         self, features: Tensor, words: Sequence[Sequence[SceneWord]], quads: Sequence[Tensor]

@@ -9,15 +9,15 @@ from matplotlib.ticker import MaxNLocator
 
 from ocrkit import published
 from ocrkit.results.figures import style
+from ocrkit.results.rows import Rows
 
 _SEED_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
 
-def learning_curves(curves: pd.DataFrame | None) -> Figure:
+def learning_curves(curves: Rows) -> Figure:
     """Validation accuracy against training step, a panel a model, a line a seed.
 
-    Args:
-        curves: `curves.csv` (columns model, seed, step, valid_accuracy), or None.
+    curves: `curves.csv` (columns model, seed, step, valid_accuracy), or None.
     """
     if curves is None:
         curves = pd.DataFrame(columns=["model", "seed", "step", "valid_accuracy"])

@@ -21,11 +21,10 @@ def frame_budgets(
 ) -> Figure:
     """The image as a reader sees it at each width, with the borders between its frames.
 
-    Args:
-        image: a line of text, any size.
-        label: what is written there; the titles say whether CTC can say it.
-        features: extractors ("VGG", "RCNN", "ResNet"); one panel for each at each width.
-        widths: pixels.
+    image: a line of text, any size.
+    label: what is written there; the titles say whether CTC can say it.
+    features: extractors ("VGG", "RCNN", "ResNet"); one panel for each at each width.
+    widths: pixels.
     """
     need = frames_needed(label)
     panels = [(width, feature) for width in widths for feature in features]

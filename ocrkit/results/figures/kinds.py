@@ -21,11 +21,8 @@ KOREAN = {
 def five_kinds(samples: Mapping[str, Image.Image | Sequence[Image.Image]]) -> Figure:
     """The paper's Figure 3, redrawn: one row a kind of sentence, as many examples as given.
 
-    Args:
-        samples: kind -> an image or several; kinds left out get no row.
-
-    Raises:
-        OcrkitError: no image was given, or a kind has another name.
+    samples: kind -> an image or several; kinds left out get no row.
+    Raises OcrkitError: no image was given, or a kind has another name.
     """
     unknown = sorted(set(samples) - set(KINDS))
     if unknown:

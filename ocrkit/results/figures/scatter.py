@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ocrkit.results.figures import style
-from ocrkit.results.rows import by_model
+from ocrkit.results.rows import Rows, by_model
 from ocrkit.results.tables import cost_column, frontier, sources
 
 _PAPER_TIME = (
@@ -23,23 +24,18 @@ _PAPER_TIME = (
 _OUR_TIME = "time per image (ms, log scale)\nmedian{batch}, measured after all training"
 _SIZES = {0: (6.5, 3), 1: (6.8, 5.2), 2: (10.4, 5.2), 3: (13.2, 5.2)}  # inches, by panels
 _PARAMETERS = "parameters (millions, log scale)"
+_FRONTIER: dict[str, Any] = {"color": style.INK, "linestyle": (0, (4, 3)), "linewidth": 1}
 _HALO = withStroke(linewidth=2.5, foreground="white")  # a line behind a name does not strike it out
 
 
-def accuracy_against(
-    cost: str, reference: pd.DataFrame | None = None, yours: pd.DataFrame | None = None
-) -> Figure:
+def accuracy_against(cost: str, reference: Rows = None, yours: Rows = None) -> Figure:
     """The paper's Figure 4 (cost "time") or 5 ("parameters") beside the same figure of our runs.
 
     One panel a source that has results; colour is the extractor, filled is TPS, shape the other
     two stages; the dashed steps are the true frontier, whose models are named.
 
-    Args:
-        cost: "time" or "parameters".
-        reference, yours: result rows, or None.
-
-    Raises:
-        OcrkitError: the cost has another name.
+    cost: "time" or "parameters".
+    Raises OcrkitError: the cost has another name.
     """
     column = cost_column(cost)
     raw = sources(reference, yours)
@@ -67,10 +63,9 @@ def accuracy_against(
 def name_points(axes: Axes, points: pd.DataFrame, names: Sequence[str]) -> list[Text]:
     """Write names near their points, with a thin line to each, away from points and other names.
 
-    Args:
-        axes: laid out already (its limits and place in the figure are final).
-        points: all points that are drawn: columns x and y in data coordinates, indexed by name.
-        names: of those that get their name.
+    axes: laid out already (its limits and place in the figure are final).
+    points: all points that are drawn: columns x and y in data coordinates, indexed by name.
+    names: of those that get their name.
     """
     chosen = points.loc[list(names)].to_numpy()
     notes = [
@@ -108,15 +103,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, column: str) -> None:
             axes.errorbar(*point, yerr=bar, color=colour, linewidth=0.8, alpha=0.6, zorder=2)
     best = frontier(rows, column)
     # Between two frontier models the best one can have is the cheaper one: steps, not slopes.
-    axes.step(
-        best[column],
-        best["accuracy_percent"],
-        where="post",
-        color=style.INK,
-        linestyle=(0, (4, 3)),
-        linewidth=1,
-        zorder=1,
-    )
+    axes.step(best[column], best["accuracy_percent"], where="post", zorder=1, **_FRONTIER)
     low, high = rows[column].min(), rows[column].max()
     axes.set_xlim(low / 1.35, high * 1.35)
     spread = rows["accuracy_plus_minus"].fillna(0)
@@ -149,19 +136,16 @@ def _cost_label(cost: str, source: str, rows: pd.DataFrame) -> str:
 
 def _legend() -> list[Line2D]:
     ink = {"linestyle": "none", "markersize": 6, "markeredgewidth": 1.4}
-    handles = [
-        Line2D([], [], marker="o", color=colour, label=feature, **ink)
-        for feature, colour in style.FEATURE_COLOURS.items()
-    ]
-    for label, face in (("TPS", style.FAINT), ("no transformation", "white")):
-        handles.append(
-            Line2D([], [], marker="o", color=style.FAINT, markerfacecolor=face, label=label, **ink)
-        )
+    shown = [("o", hue, hue, feature) for feature, hue in style.FEATURE_COLOURS.items()]
+    shown += [("o", style.FAINT, style.FAINT, "TPS")]
+    shown += [("o", style.FAINT, "white", "no transformation")]
     for heads, shape in style.MARKERS.items():
         name = heads.replace("None-", "no sequence, ").replace("BiLSTM-", "BiLSTM, ")
-        handles.append(Line2D([], [], marker=shape, color=style.FAINT, label=name, **ink))
-    handles.append(
-        Line2D([], [], color=style.INK, linestyle=(0, (4, 3)), linewidth=1, label="true frontier")
-    )
+        shown.append((shape, style.FAINT, style.FAINT, name))
+    handles = [
+        Line2D([], [], marker=shape, color=hue, markerfacecolor=face, label=name, **ink)
+        for shape, hue, face, name in shown
+    ]
+    handles.append(Line2D([], [], label="true frontier", **_FRONTIER))
     # Legends fill by columns; taken in turns, the first row reads colours, the second shapes.
     return [handle for pair in zip(handles[:5], handles[5:], strict=True) for handle in pair]

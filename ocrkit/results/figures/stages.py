@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from ocrkit import published
 from ocrkit.results.figures import style
-from ocrkit.results.rows import by_model
+from ocrkit.results.rows import Rows, by_model
 from ocrkit.results.tables import sources
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73")
@@ -18,15 +18,10 @@ _TITLES = {
 }
 
 
-def stage_averages(
-    reference: pd.DataFrame | None = None, yours: pd.DataFrame | None = None
-) -> Figure:
+def stage_averages(reference: Rows = None, yours: Rows = None) -> Figure:
     """Mean accuracy of the models that share an option, for each option of the four stages.
 
     Small dots are the models, the bar their mean. A model without a result counts in no mean.
-
-    Args:
-        reference, yours: result rows, or None.
     """
     merged = {s: by_model(rows) for s, rows in sources(reference, yours).items()}
     shown = {s: rows.dropna(subset="accuracy_percent") for s, rows in merged.items()}
@@ -47,19 +42,19 @@ def stage_averages(
 def _draw(axes: Axes, rows: pd.DataFrame, stage: str) -> None:
     options = published.STAGE_OPTIONS[stage]
     axes.grid(axis="x", visible=False)
-    for place, option in enumerate(options):
+    for x, option in enumerate(options):
         scores = rows.loc[rows[stage] == option, "accuracy_percent"]
         if scores.empty:
-            axes.text(place, 0.5, "no result", transform=axes.get_xaxis_transform(), ha="center")
+            axes.text(x, 0.5, "no result", transform=axes.get_xaxis_transform(), ha="center")
             continue
-        colour = _COLOURS[place]
+        colour = _COLOURS[x]
         # A fixed spread to the sides keeps equal scores apart and the figure the same every time.
-        sides = [place - 0.12 + 0.24 * i / max(len(scores) - 1, 1) for i in range(len(scores))]
+        sides = [x - 0.12 + 0.24 * i / max(len(scores) - 1, 1) for i in range(len(scores))]
         axes.plot(sides, scores, "o", color=colour, markersize=3.5, alpha=0.55, linestyle="none")
-        axes.hlines(scores.mean(), place - 0.24, place + 0.24, color=colour, linewidth=2.5)
+        axes.hlines(scores.mean(), x - 0.24, x + 0.24, color=colour, linewidth=2.5)
         axes.annotate(
             f"{scores.mean():.1f}",
-            (place + 0.26, scores.mean()),
+            (x + 0.26, scores.mean()),
             va="center",
             color=colour,
             fontweight="bold",

@@ -5,7 +5,6 @@ no display, and leave nothing open behind them.
 """
 
 import contextlib
-import importlib.util
 import io
 from collections.abc import Iterator
 from functools import cache
@@ -20,8 +19,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file
+from ocrkit.synth.fonts import find_fonts
 
 DPI = 150
 INK, FAINT, GRID = "#222222", "#8a8a8a", "#dddddd"
@@ -36,18 +35,12 @@ def korean_font() -> str:
     """The family name of a Korean font that matplotlib can now draw with ("NanumGothic").
 
     Only matplotlib's list of fonts grows; no default is changed.
-
-    Raises:
-        OcrkitError: the package with the font files is not installed.
+    Raises OcrkitError: the package with the font files is not installed.
     """
-    package = importlib.util.find_spec("koreanize_matplotlib")
-    folders = list(package.submodule_search_locations or []) if package else []
-    faces = sorted(face for folder in folders for face in Path(folder).rglob("*.ttf"))
-    if not faces:
-        raise OcrkitError("no Korean font for figures: pip install koreanize-matplotlib")
+    faces = find_fonts("koreanize")
     for face in faces:
-        font_manager.fontManager.addfont(face)
-    return font_manager.FontProperties(fname=faces[0]).get_name()
+        font_manager.fontManager.addfont(face.path)
+    return font_manager.FontProperties(fname=faces[0].path).get_name()
 
 
 @contextlib.contextmanager

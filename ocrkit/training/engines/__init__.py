@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ocrkit.errors import OcrkitError
-from ocrkit.training.engines.apex import AmpEngine, check_apex, make_apex_engine
+from ocrkit.training.engines.apex import check_apex, make_apex_engine
 from ocrkit.training.engines.native import NativeEngine
 from ocrkit.training.recipe import Recipe
 
@@ -19,8 +19,7 @@ ENGINES = {"native": NativeEngine, "apex": make_apex_engine}
 def check_engine(name: str, device: torch.device) -> None:
     """See that an engine can be had, before anything costs time.
 
-    Raises:
-        OcrkitError: an unknown engine, one that is not installed, or one that needs a GPU.
+    Raises OcrkitError: an unknown engine, one that is not installed, or one that needs a GPU.
     """
     if name not in ENGINES:
         raise OcrkitError(f"no engine {name!r}: choose one of {', '.join(ENGINES)}")
@@ -30,11 +29,10 @@ def check_engine(name: str, device: torch.device) -> None:
 
 def make_engine(
     name: str, model: torch.nn.Module, recipe: Recipe, device: torch.device, **options: Any
-) -> NativeEngine | AmpEngine:
+) -> NativeEngine:
     """An engine by name; `options` are world, compile and sync_batch_norm.
 
-    Raises:
-        OcrkitError: as `check_engine`, or an option that the engine does not know.
+    Raises OcrkitError: as `check_engine`, or an option that the engine does not know.
     """
     check_engine(name, device)
     return ENGINES[name](model, recipe, device, **options)

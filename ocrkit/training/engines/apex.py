@@ -4,7 +4,6 @@ Up to 25.04 Apex has `apex.amp` and `apex.parallel`, the way of 2019. Later it h
 and leaves casting and several processes to torch. What bears its name on PyPI is another project.
 """
 
-import contextlib
 import importlib
 import importlib.util
 import sys
@@ -16,7 +15,6 @@ import torch
 from ocrkit.errors import OcrkitError
 from ocrkit.training.distributed import ALONE, World
 from ocrkit.training.engines.native import NativeEngine
-from ocrkit.training.precision import autocast
 from ocrkit.training.recipe import ADAMW, Recipe, adamw_groups, make_optimizer
 
 HOW_TO_INSTALL = (
@@ -28,8 +26,7 @@ HOW_TO_INSTALL = (
 def check_apex(device: torch.device) -> None:
     """See that NVIDIA's Apex is here, and a GPU for it.
 
-    Raises:
-        OcrkitError: no Apex, another package of that name, or a device that is no GPU.
+    Raises OcrkitError: no Apex, another package of that name, or a device that is no GPU.
     """
     if "apex" not in sys.modules and importlib.util.find_spec("apex") is None:
         raise OcrkitError(f"NVIDIA Apex is not installed: {HOW_TO_INSTALL}")
@@ -49,11 +46,11 @@ def check_gpu(device: torch.device) -> None:
 
 def make_apex_engine(
     model: torch.nn.Module, recipe: Recipe, device: torch.device, **options: Any
-) -> "AmpEngine | NativeEngine":
+) -> NativeEngine:
     """The engine for the installed Apex; `options` as in `make_engine`.
 
-    Raises:
-        OcrkitError: Apex was installed without its CUDA extensions, or an option it does not know.
+    Raises OcrkitError: Apex was installed without its CUDA extensions, or an option it does not
+    know.
     """
     if _has_amp():
         parts = _part("amp"), _part("parallel")
@@ -77,8 +74,7 @@ def _part(name: str) -> Any:
 def fused_optimizer(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optimizer:
     """Apex's AdamW in one kernel; there is no fused Adadelta, so the recipe 2019 has torch's.
 
-    Raises:
-        OcrkitError: Apex was installed without its CUDA extensions.
+    Raises OcrkitError: Apex was installed without its CUDA extensions.
     """
     if recipe.optimizer != "adamw":
         return make_optimizer(recipe, model)
@@ -93,17 +89,15 @@ def fused_optimizer(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optim
         ) from error
 
 
-class AmpEngine:
-    """The calls of 2019, in their order; attributes and methods as those of `NativeEngine`.
+class AmpEngine(NativeEngine):
+    """The calls of 2019, in their order.
 
     Written against the documented signatures of Apex 25.04 and tested on stand-ins that enforce
     them: no machine with this Apex was at hand. Apex scales the loss, skips what overflows and
     averages the gradients; casting is left to torch's autocast, which has taken O1's lists over.
     O1's own casts do not run on today's torch: they fail at the second use of a weight (RCNN's
     iterations; NVIDIA/apex, issue 1227) and at an LSTM, and know no part that must stay fp32.
-
-    Raises:
-        OcrkitError: a precision or an option that `apex.amp` does not know.
+    Raises OcrkitError: a precision or an option that `apex.amp` does not know.
     """
 
     def __init__(
@@ -139,10 +133,6 @@ class AmpEngine:
         if world.size > 1:
             # Delayed: all gradients at once, after the whole backward pass.
             self.model = parallel.DistributedDataParallel(model, delay_allreduce=True)
-
-    def autocast(self) -> contextlib.AbstractContextManager:
-        """The context of the forward pass and the loss."""
-        return autocast(self.precision, self.device)
 
     def backward(self, loss: torch.Tensor) -> None:
         """New gradients from a loss, averaged over the processes and scaled back."""

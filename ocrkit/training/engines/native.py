@@ -27,8 +27,7 @@ class NativeEngine:
         optimizer: over the weights of `plain`.
         precision: "fp32", "bf16" or "fp16".
 
-    Raises:
-        OcrkitError: an unknown precision, or no compiler for torch.compile.
+    Raises OcrkitError: an unknown precision, or no compiler for torch.compile.
     """
 
     def __init__(
@@ -57,8 +56,8 @@ class NativeEngine:
         # fp16 ends at 6e-8: small gradients are lost unless the loss is scaled up before them.
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         if world.size > 1:
-            places = [device] if device.type == "cuda" else None
-            self.model = DistributedDataParallel(model, device_ids=places)
+            devices = [device] if device.type == "cuda" else None
+            self.model = DistributedDataParallel(model, device_ids=devices)
         if compile:
             check_compiler(device)
             self.model = torch.compile(self.model)
@@ -97,8 +96,7 @@ class NativeEngine:
 def check_compiler(device: torch.device) -> None:
     """torch.compile writes C++ for a processor, and Triton kernels for a GPU.
 
-    Raises:
-        OcrkitError: what compiles them is missing.
+    Raises OcrkitError: what compiles them is missing.
     """
     if device.type == "cuda":
         if importlib.util.find_spec("triton") is None:
