@@ -4,8 +4,16 @@ Whatever only some tests need is imported where it is used, so that `tests/train
 runs on a machine that has torch, numpy and pytest alone.
 """
 
+import os
+import signal
+
+# Fixtures and processes too: where each file is run by a process of its own, threads that wait for
+# one another on the same processors take many times as long as one. Before numpy and torch come.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import contextlib
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -92,6 +100,23 @@ def complains(ocrkit):
 
 
 @pytest.fixture(scope="session")
+def kernels() -> Iterator[str]:
+    """The folder of a kernel that is there in a moment: see `forked_kernels`."""
+    from forked_kernels import forked_kernels
+
+    with tempfile.TemporaryDirectory() as folder, forked_kernels(Path(folder)):
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def forked(kernels) -> Iterator[None]:
+    """Notebooks that the module's tests run, reports among them, have such a kernel."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("JUPYTER_PATH", kernels)
+        yield
+
+
+@pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Path:
     """A folder in which `ocrkit train` has run: data/generated/smoke and runs/smoke."""
     from ocrkit.cli import main
@@ -104,3 +129,12 @@ def trained(tmp_path_factory) -> Path:
             main()
     assert not end.value.code
     return folder
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_as_before():
+    """A command called within a test ends deaf to Ctrl-C, as a process of its own should."""
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    if handler is not None:
+        signal.signal(signal.SIGINT, handler)

@@ -14,7 +14,7 @@ import yaml
 
 import ocrkit
 from ocrkit.data.pictures import decode
-from ocrkit.models import features, recognizer
+from ocrkit.models import features
 from ocrkit.papers.recognition import word_readers
 from ocrkit.papers.shared import study
 from ocrkit.synth import kinds
@@ -33,7 +33,6 @@ def test_a_model_stage(monkeypatch, tmp_path):
         patched.setitem(features.EXTRACTORS, "Strided", None)  # taken out again at the end
         exec(code("A model stage"), vars(features) | {})
         name = "TPS-Strided-BiLSTM-CTC"
-        patched.setattr(recognizer, "MODEL_NAMES", (*recognizer.MODEL_NAMES, name))
         model = ocrkit.Recognizer(name, classes=9, max_length=4, image_width=64, width=0.1)
         images = torch.zeros(2, 1, 32, 64)
         assert model(images).shape == (2, model.frames, 9)

@@ -57,6 +57,26 @@ def test_a_file_appears_whole_and_readable_for_all(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o644
 
 
+def test_what_is_no_ordinary_file_is_not_replaced_by_one(tmp_path, refused):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("pipe")
+    for name, what in (("pipe", "a device"), ("link", "a device"), ("folder", "a folder")):
+        with refused(f"{name} is {what}"), atomic_file(tmp_path / name):
+            raise AssertionError("the work is done before it is refused")
+    assert (tmp_path / "pipe").is_fifo()
+    with refused("/dev/null is a device"):
+        write_text("/dev/null", "")
+
+
+def test_a_link_that_leads_round_is_refused_before_the_work(tmp_path, refused):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    with refused("loop is a link that leads round"):
+        check_replaceable(tmp_path / "loop", OURS)
+    check_replaceable(tmp_path / "dangling", OURS)
+
+
 @pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()])
 def test_an_interrupted_file_leaves_the_old_one(tmp_path, error):
     path = old_file(tmp_path)

@@ -29,9 +29,7 @@ WORDS = {
     "precision": ("fp32", "fp16", "fp8", "auto", ""),
     "recipe": ("2019", "fast", "slow", ""),
     "on": ("here", "moon", ""),
-    "format": ("table", "csv", "xml", ""),
     "study": ("crnn", "craft", "craftt", "[b]", ""),
-    "names": ("00", "[x]", ""),
     "fonts": ("koreanize", "empty", "gone", "pipe", "loop", ""),
 }
 

@@ -4,9 +4,11 @@ import errno
 import io
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from functools import partial
+from inspect import getsource
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -51,6 +53,95 @@ def test_an_unforeseen_error_is_one_line_and_its_traceback_lies_in_a_file(fails,
     told = kept.read_text(encoding="utf-8")
     assert told.startswith("ocrkit doctor\n")
     assert "in examine" in told
+
+
+def test_names_from_elsewhere_move_no_cursor_and_forge_no_line(ocrkit, tmp_path):
+    evil = "a\x1b]0;title\x07\nocrkit: all is well\r\u202e.png"
+    (tmp_path / "images").mkdir()
+    Image.linear_gradient("L").save(tmp_path / "images" / "whole.png")
+    Image.linear_gradient("L").save(tmp_path / "images" / evil)
+    lines = ["whole.png\t\x1b[31m가", "\x1b[2J.png\t나", "whole.png\t\x1b[0m다"]
+    (tmp_path / "gt.tsv").write_text("\n".join(lines), encoding="utf-8")
+    for command in (
+        ("pack", tmp_path / "gt.tsv", tmp_path / "images", tmp_path / "s\x1b[1m\nt"),
+        ("diagnose", tmp_path / "s\x1b[1m\nt", "-m", MODEL, "--charset", "972"),
+        ("read", tmp_path / "images" / evil, tmp_path / "gone\x1b[2J"),
+        ("read", tmp_path / "images", "--out", tmp_path / "out"),
+        ("evaluate", "reader-ko", tmp_path / "s\x1b[1m\nt"),
+    ):
+        _, out, err = ocrkit(*command)
+        assert out + err
+        assert not set(out + err) & set("\x1b\x07\r\u202e"), (command, out, err)
+        assert not any(line.startswith("ocrkit: all is") for line in (out + err).splitlines())
+
+
+def typed(command: str, **environment: str) -> tuple[int, str, str]:
+    """What a shell makes of a command line in which ocrkit is `ocrkit`."""
+    shell = f'ocrkit() {{ {sys.executable} -m ocrkit "$@"; }}; set -o pipefail; {command}'
+    env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    ended = subprocess.run(["bash", "-c", shell], env=env, capture_output=True, text=True)
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no full device")
+def test_a_full_disk_behind_what_is_printed_is_one_line():
+    code, _, err = typed("ocrkit papers > /dev/full")
+    assert (code, err) == (1, "ocrkit: the system: No space left on device\n")
+
+
+def test_whoever_has_read_enough_hears_no_more():
+    assert typed("ocrkit --help | head -n 1")[2] == ""
+
+
+def test_ctrl_c_while_it_is_imported_is_one_line(tmp_path):
+    (tmp_path / "typer.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    code, out, err = typed("ocrkit doctor", PYTHONPATH=path)
+    assert (code, out, err) == (130, "", "stopped\n")
+
+
+AT_THE_END = {
+    "while it clears up": "import atexit; atexit.register(ctrl_c)",
+    "when Python hears nobody any more": "class Last:\n    __del__ = ctrl_c\nsys.last = Last()",
+}
+
+
+@pytest.mark.parametrize("when", AT_THE_END)
+def test_ctrl_c_after_all_is_done_changes_nothing(tmp_path, when):
+    code = "import os, signal, sys\ndef ctrl_c(*_, kill=os.kill, pid=os.getpid()): kill(pid, 2)\n"
+    (tmp_path / "sitecustomize.py").write_text(code + AT_THE_END[when])
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    code, out, err = typed("ocrkit --help", PYTHONPATH=path)
+    assert (code, err) == (0, "")
+    assert "Usage" in out
+
+
+def press_ctrl_c(*_: object) -> None:
+    """As it may come: in the middle of something that cannot stand it."""
+    try:
+        raise KeyboardInterrupt
+    finally:
+        raise RuntimeError("cannot release un-acquired lock")
+
+
+def test_an_error_that_ctrl_c_has_led_to_is_ctrl_c(ocrkit, monkeypatch):
+    monkeypatch.setattr("ocrkit.doctor.examine", press_ctrl_c)
+    assert ocrkit("doctor") == (130, "", "stopped\n")
+    monkeypatch.setattr("ocrkit.experiments.presets.get_preset", press_ctrl_c)
+    again = "stopped; start it again and it goes on from where it was\n"
+    assert ocrkit("generate") == (130, "", again)
+
+
+def test_an_error_that_ctrl_c_has_led_to_while_it_is_imported(tmp_path):
+    (tmp_path / "typer.py").write_text(getsource(press_ctrl_c) + "press_ctrl_c()")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    assert typed("ocrkit doctor", PYTHONPATH=path) == (130, "", "stopped\n")
+
+
+def test_who_has_no_home_folder_reads_all_the_same(ocrkit, tmp_path):
+    Image.new("L", (300, 100), 255).save(tmp_path / "page.png")
+    code, _, err = typed(f"ocrkit read {tmp_path}/page.png", HOME="/dev/null")
+    assert (code, err) == (0, f"{tmp_path}/page.png: no text found\n")
 
 
 def test_where_no_traceback_can_be_written_that_is_said(fails, monkeypatch, tmp_path):
@@ -147,7 +238,7 @@ def test_names_are_printed_as_they_are(own, ocrkit, name):
     code, out, err = ocrkit("pack", "gt.tsv", "그림", name)
     assert code == 0, err
     assert f"{name}: 1 images, 1 left out" in out
-    assert "left out: line 2 (빈.png)" in err
+    assert "left out: gt.tsv, line 2 (빈.png)" in err
     code, out, err = ocrkit("evaluate", "reader", name)
     assert code == 0, err
     assert Path(name).name in out

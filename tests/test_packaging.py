@@ -76,6 +76,13 @@ def test_apex_is_for_linux_alone():
     assert gpu == cpu
 
 
+def test_binder_installs_what_the_environment_without_apex_has():
+    _, packages, pip = conda(".binder/environment.yml")
+    assert (packages, pip) == conda("environment-cpu.yml")[1:]
+    assert "--editable ." in (ROOT / ".binder/postBuild").read_text()
+    assert os.access(ROOT / ".binder/postBuild", os.X_OK)
+
+
 def test_constraints_pin_every_dependency(project):
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = bounds([line for line in lines if line and not line.startswith("#")])
@@ -142,7 +149,7 @@ def test_the_wheel_holds_the_library_and_its_small_files(wheel):
     assert {p.name.split("-")[0] for p in wheel.iterdir()} == {"ocrkit"}
     (about,) = wheel.glob("*.dist-info")
     assert (about / "licenses" / "LICENSE").is_file()
-    assert "ocrkit = ocrkit.cli:main" in (about / "entry_points.txt").read_text()
+    assert "ocrkit = ocrkit.__main__:main" in (about / "entry_points.txt").read_text()
 
 
 OUTSIDE = """

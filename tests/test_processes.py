@@ -1,10 +1,17 @@
 """A worker ends with the process that started it, however that one ended."""
 
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
+import torch
+
+from ocrkit.processes import deaf_to_ctrl_c
 
 PARENT = """
 import multiprocessing, os, time
@@ -28,6 +35,28 @@ def is_alive(pid: int) -> bool:
     return state != "Z"  # ended, and nobody has looked yet
 
 
+def _hears_ctrl_c(told) -> None:
+    told.send(signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+
+def test_a_process_started_deaf_to_ctrl_c_never_hears_it():
+    ours, theirs = multiprocessing.Pipe()
+    child = multiprocessing.get_context("spawn").Process(target=_hears_ctrl_c, args=(theirs,))
+    done = []
+
+    def start() -> None:
+        with deaf_to_ctrl_c():
+            child.start()
+            signal.raise_signal(signal.SIGINT)
+            done.append("started")
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert done, "this process hears it at the end of the block, not before"
+    assert ours.recv() is False
+    child.join()
+
+
 def test_a_worker_ends_with_its_killed_parent(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
@@ -41,3 +70,13 @@ def test_a_worker_ends_with_its_killed_parent(tmp_path):
             break
         time.sleep(0.05)
     assert not is_alive(worker)
+
+
+@pytest.fixture(scope="module")
+def threads_of_a_fixture() -> int:
+    return torch.get_num_threads()
+
+
+def test_tests_and_what_they_start_have_one_thread_each(threads_of_a_fixture):
+    assert threads_of_a_fixture == 1
+    assert os.environ["OMP_NUM_THREADS"] == "1"

@@ -24,11 +24,6 @@ def test_every_row_names_one_of_the_24_models(name):
     assert frame[list(published.STAGES)].notna().all(axis=None)
 
 
-def test_model_names_are_those_of_the_models():
-    models = pytest.importorskip("ocrkit.models")
-    assert published.model_names() == tuple(models.MODEL_NAMES)
-
-
 def test_the_figures_hold_each_model_once():
     assert sorted(published.figures()["model"]) == sorted(published.model_names())
 
@@ -66,6 +61,31 @@ def test_an_attempt_is_one_process_going_forward():
     assert (runs["iteration"].diff().dropna() == 2000).all()
 
 
+def attempts_of(iterations: list[int], memory: int = 4) -> list[int]:
+    """The process each line of a log belongs to, found from the iterations alone.
+
+    A line continues the process that is nearest below its iteration, among those heard of within
+    the last `memory` lines; of two equally near, the one that has been silent longer, for two
+    processes side by side take turns. A line that continues none starts a new process.
+    """
+    last: list[tuple[int, int]] = []  # for each process, its last iteration and its line
+    owners = []
+    for line, iteration in enumerate(iterations):
+        near = [
+            (iteration - reached, heard, process)
+            for process, (reached, heard) in enumerate(last)
+            if reached < iteration and line - heard <= memory
+        ]
+        if near:
+            owner = min(near)[2]
+            last[owner] = (iteration, line)
+        else:
+            owner = len(last)
+            last.append((iteration, line))
+        owners.append(owner)
+    return owners
+
+
 @pytest.mark.parametrize(
     ("iterations", "attempts"),
     [
@@ -76,7 +96,13 @@ def test_an_attempt_is_one_process_going_forward():
     ],
 )
 def test_attempts_are_told_apart(iterations, attempts):
-    assert published._attempts(iterations) == attempts
+    assert attempts_of(iterations) == attempts
+
+
+def test_the_record_tells_the_attempts_apart():
+    curves = published.training_curves()
+    for _, log in curves.groupby(["model", "experiment", "log", "seed"], sort=False):
+        assert log["attempt"].tolist() == attempts_of(log["iteration"].tolist())
 
 
 def test_the_readers_give_fresh_frames():

@@ -1,19 +1,21 @@
 """Reading a user's files: what is read, what is doubted, what is refused."""
 
+import random
+
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ocrkit.data.pictures import decode
 from ocrkit.models import Recognizer, save_checkpoint
-from ocrkit.reading import Reader, ink_bands
+from ocrkit.reading import Reader, ink_bands, stacked_lines
 from ocrkit.synth import Generation, find_fonts, samples
 
 CHARSET = "가나다라마바사아자차카타파하"
 
 
-def save(folder, name: str, image_width: int = 64, max_length: int = 4):
+def save(folder, name: str, image_width: int = 64, max_length: int = 4, charset: str = CHARSET):
     torch.manual_seed(0)
     special = 1 if name.endswith("CTC") else 2
     model = Recognizer(
@@ -23,7 +25,7 @@ def save(folder, name: str, image_width: int = 64, max_length: int = 4):
         image_width=image_width,
         width=0.05,
     )
-    return save_checkpoint(model, folder / name, CHARSET)
+    return save_checkpoint(model, folder / name, charset)
 
 
 @pytest.fixture(scope="module", params=["None-VGG-None-CTC", "TPS-RCNN-None-Attn"])
@@ -127,6 +129,12 @@ def test_limits_tell_what_the_model_knows(reader):
     assert "up to 4" in said
 
 
+def test_digits_and_letters_are_not_called_syllables(tmp_path):
+    mixed = "가나0a" + CHARSET[4:]
+    reader = Reader(save(tmp_path, "None-VGG-None-CTC", charset=mixed))
+    assert "knows 14 characters (가나0a" in reader.limits()
+
+
 def test_ctc_cannot_say_more_than_its_frames(tmp_path):
     # 32 pixels give None-VGG 7 frames, whatever max_length promises.
     reader = Reader(save(tmp_path, "None-VGG-None-CTC", image_width=32, max_length=25))
@@ -149,6 +157,38 @@ def test_a_wide_page_is_known_by_its_lines():
 def test_noise_makes_no_bands():
     drawn = samples(Generation("basic", 20, 1, ("흐르다", "으뜸"), tuple(find_fonts())))
     assert max(ink_bands(decode(one.image)) for one in drawn) <= 4
+
+
+def written(text: str, height: int = 40) -> Image.Image:
+    """A line of text of this height in pixels."""
+    face = ImageFont.truetype(str(find_fonts()[0].path), round(0.7 * height))
+    image = Image.new("L", (round(face.getlength(text)) + 8, height), 240)
+    ImageDraw.Draw(image).text((4, round(0.1 * height)), text, fill=20, font=face)
+    return image
+
+
+def test_two_lines_and_upright_text_are_doubted_however_small(reader, tmp_path):
+    line = written("오늘 바다")
+    two = Image.new("L", (line.width, 2 * line.height), 240)
+    two.paste(line, (0, 0))
+    two.paste(line, (0, line.height))
+    for name, image in (
+        ("two", two),
+        ("up", written("나무").rotate(90, expand=True)),
+        ("one", line),
+    ):
+        image.save(tmp_path / f"{name}.png")
+    two, up, one = (reader.read(tmp_path / f"{name}.png").warnings for name in ("two", "up", "one"))
+    assert "2 lines of text" in two[0]
+    assert "higher than wide" in up[0]
+    assert not any("lines" in said or "higher" in said for said in one)
+
+
+def test_lines_are_seldom_taken_for_several():
+    rng = random.Random(0)
+    texts = ["".join(chr(rng.randint(0xAC00, 0xD7A3)) for _ in range(1 + i % 9)) for i in range(90)]
+    several = [text for text in texts if stacked_lines(written(text)) > 1]
+    assert len(several) <= 3, several
 
 
 def test_a_picture_without_contrast_is_refused_and_read_only_when_forced(reader, tmp_path, refused):

@@ -8,15 +8,19 @@ import pytest
 from typer.testing import CliRunner
 
 from ocrkit.cli import app
+from ocrkit.results.rows import by_model, reference_results
+from ocrkit.results.statistics import rank_correlation, stage_gains
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+KOREAN = (ROOT / "README.ko.md").read_text(encoding="utf-8")
+either = pytest.mark.parametrize("text", [README, KOREAN], ids=["English", "Korean"])
 TREE_LINE = re.compile(r"^(?P<indent>(?:│   |    )*)(?:├── |└── )(?P<name>[^\s#]+)\s+# \S")
 
 
-def tree() -> list[str]:
+def tree(text: str = README) -> list[str]:
     """The paths of the README's file tree."""
-    block = README.split("```text\nocrkit\n", 1)[1].split("```", 1)[0]
+    block = text.split("```text\nocrkit\n", 1)[1].split("```", 1)[0]
     stack: list[str] = []
     paths = []
     for line in block.splitlines():
@@ -64,12 +68,71 @@ def test_commands_exist(command):
     assert "Usage" in result.output
 
 
-def test_the_notebook_table_is_whole():
-    told = set(re.findall(r"\(notebooks/(\d\d_\w+\.ipynb)\)", README))
-    there = {p.name for p in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")}
-    assert told == there
+@either
+def test_the_notebook_table_is_whole(text):
+    told = re.findall(r"\(notebooks/(?:ko/)?(\d\d_\w+\.ipynb)\)", text)
+    assert told == sorted(p.name for p in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
-def test_pictures_and_links_exist():
-    for link in re.findall(r"\]\(([^)#]+)\)", README):
+def test_the_korean_table_leads_to_the_korean_pages():
+    there = {p.name for p in (ROOT / "notebooks" / "ko").glob("*.ipynb")}
+    assert there == set(re.findall(r"\(notebooks/ko/(\d\d_\w+\.ipynb)\)", KOREAN))
+
+
+@either
+def test_pictures_and_links_exist(text):
+    for link in re.findall(r"\]\(([^)#]+)\)", text):
         assert (ROOT / link).exists(), link
+
+
+# The Korean README says what the English one says
+
+
+def sections(text: str) -> list[str]:
+    """The text of each section, without the code."""
+    return re.split(r"^##+ ", re.sub(r"```.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+
+
+def test_the_korean_tree_is_the_english_one():
+    assert tree(KOREAN) == tree(README)
+
+
+def test_commands_are_the_same_in_both():
+    def blocks(text: str) -> list[str]:
+        found = re.findall(r"```(?:sh|python)\n(.*?)```", text, re.DOTALL)
+        return [re.sub(r" +#.*", "", block) for block in found]
+
+    assert blocks(KOREAN) == blocks(README) != []
+
+
+@pytest.mark.parametrize("part", range(len(sections(README))))
+def test_numbers_and_code_are_the_same_in_both(part):
+    """In each section every number and every word in code font, however often."""
+
+    def told(text: str) -> tuple[set[str], set[str]]:
+        section = sections(text)[part]
+        there = section.replace("`notebooks/ko/", "`notebooks/")
+        code = {re.sub(r"\s+", " ", found) for found in re.findall(r"`([^`]+)`", there)}
+        links = re.findall(r"\]\((?:notebooks/(?:ko/)?)?([^)]*)\)", section)
+        prose = re.sub(r"`[^`]+`|\]\([^)]*\)", "", section)
+        return set(re.findall(r"\d(?:[\d,.]*\d)?", prose)), code | set(links)
+
+    numbers, code = [ours ^ theirs for ours, theirs in zip(told(KOREAN), told(README), strict=True)]
+    assert not numbers
+    assert not {found for found in code if not found.startswith("README")}
+
+
+@either
+def test_what_is_said_of_sentences_is_what_the_rows_say(text):
+    rows, _ = reference_results("sentence")
+    rho, low, high, models = rank_correlation(rows)
+    assert models == 24
+    said = [f"{rho:.2f}", f"{low:.2f}", f"{high:.2f}"]
+    gains = stage_gains(rows, "transformation", "TPS", "None").sort_values()
+    assert (gains > 0).all()
+    said += [f"{gains.iloc[0]:.1f}", f"{gains.iloc[-2]:.1f}", f"{gains.iloc[-1]:.0f}"]
+    accuracy = by_model(rows).set_index("model")["accuracy_percent"]
+    said += [accuracy.idxmax(), f"{accuracy.max():.1f}", f"{accuracy['TPS-VGG-BiLSTM-Attn']:.1f}"]
+    parts = re.findall(r"^- \*\*[^\n]*\n(?:  .*\n)+", text, re.MULTILINE)
+    about = " ".join(part for part in parts if "`sentence`" in part)
+    assert not [number for number in said if number not in about]

@@ -11,7 +11,7 @@ def test_a_clone_has_words_and_the_papers_record():
 
 
 def test_a_missing_file_says_what_to_do(refused):
-    with refused(r"data/published/nothing\.csv is missing: .* install it again"):
+    with refused(r"published/nothing\.csv is missing: .* install it again"):
         resource("published", "nothing.csv")
 
 

@@ -45,12 +45,7 @@ def pairs(size: dict, device: torch.device) -> dict[str, tuple[Way, Way]]:
     """The plain way and the library's of each; both return what they made."""
     torch.manual_seed(1)
     model = make_model("TPS-VGG-None-Attn", size).to(device)
-    head, tps, steps = model.head, model.transformation, size["max_length"] + 1
-    greedy = copy.deepcopy(head)
-    never_end(greedy)
-    batch, channels = size["batch"], round(64 * size["width"])
-    frames = torch.randn(batch, model.frames, head.inputs, device=device).requires_grad_()
-    text = torch.randint(2, model.classes, (batch, steps), device=device)
+    tps, batch, channels = model.transformation, size["batch"], round(64 * size["width"])
     points = torch.randn(batch, FIDUCIALS, 2, device=device).requires_grad_()
     # The two layers work in the fast precision and its layout.
     precision = resolve_precision("auto", device)
@@ -63,7 +58,6 @@ def pairs(size: dict, device: torch.device) -> dict[str, tuple[Way, Way]]:
     wide = wide.to(half, memory_format=layout).requires_grad_()
     pooled = F.max_pool2d(wide.detach(), 2).requires_grad_()
     pool = nn.MaxPool2d(2)
-    reading = torch.inference_mode()
 
     def under_autocast(layer: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         def call(x: Tensor) -> Tensor:
@@ -73,14 +67,6 @@ def pairs(size: dict, device: torch.device) -> dict[str, tuple[Way, Way]]:
         return call
 
     return {
-        "attention, training": (
-            there_and_back(lambda x: plain.decode(head, x, text, steps), frames, head),
-            there_and_back(lambda x: head(x, text, steps), frames, head),
-        ),
-        "attention, greedy": (
-            reading(lambda: [plain.decode(greedy, frames, None, steps)]),
-            reading(lambda: [greedy(frames, None, steps)]),
-        ),
         "TPS's sampling points": (
             there_and_back(lambda x: plain.sampling_points(tps, x), points, tps),
             there_and_back(tps.grid, points, tps),

@@ -153,8 +153,6 @@ def pairs():
 
 
 WHAT = (
-    "attention, training",
-    "attention, greedy",
     "TPS's sampling points",
     "gated convolution",
     "pool before ReLU",

@@ -113,7 +113,7 @@ def test_a_set_that_is_open_is_not_called_broken(tmp_path, refused):
 def test_sets_that_are_none(tmp_path, refused):
     with refused("has no data.mdb"):
         ImageSet(tmp_path)
-    with refused("has no data.mdb"):
+    with refused("is missing"):
         ImageSet(tmp_path / "gone")
     (tmp_path / "data.mdb").write_bytes(b"this is no database" * 1000)
     with refused("make or copy it again"):

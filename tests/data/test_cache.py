@@ -171,9 +171,8 @@ def test_a_full_disk(tmp_path, monkeypatch, refused):
 
 
 @pytest.fixture
-def read_only(tmp_path, monkeypatch):
+def read_only(monkeypatch):
     """Say which folders cannot be written (`tests` may run as root, whom no mode stops)."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     real = tempfile.mkstemp
 
     def make_read_only(*folders, refusal: int = errno.EROFS):
@@ -188,43 +187,10 @@ def read_only(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("refusal", [errno.EROFS, errno.EACCES, errno.EPERM])
-def test_the_pixels_of_a_set_on_a_read_only_disk_are_kept_in_the_user_s_cache(
-    tmp_path, read_only, decoded, refusal
-):
-    images, other = make(tmp_path / "s", count=4, bad=(1,)), make(tmp_path / "other")
-    files = sorted((tmp_path / "s").iterdir())
-    read_only(tmp_path / "s", tmp_path / "other", refusal=refusal)
-    first = load_pixels(images, 40)
-    again = load_pixels(ImageSet(tmp_path / "s"), 40)
-    assert sorted((tmp_path / "s").iterdir()) == files
-    assert sorted(decoded) == [0, 1, 2, 3]
-    assert isinstance(first.pixels, np.memmap)
-    assert isinstance(again.pixels, np.memmap)
-    assert (first.texts, first.broken) == (again.texts, again.broken)
-    assert (first.texts, [i for i, _ in first.broken]) == (["글0", "글2", "글3"], [1])
-    # Two sets do not share a place, and what nobody used for a month goes.
-    (place,) = (tmp_path / "cache" / "ocrkit" / "sets").iterdir()
-    os.utime(place, (0, 0))
-    load_pixels(other, 40)
-    assert [p.name for p in place.parent.iterdir()] != [place.name]
-    assert not place.exists()
-
-
-def test_what_is_used_is_not_old(tmp_path, read_only):
-    images = make(tmp_path / "s")
-    read_only(tmp_path / "s")
-    load_pixels(images, 40)
-    (place,) = (tmp_path / "cache" / "ocrkit" / "sets").iterdir()
-    os.utime(place, (0, 0))
-    load_pixels(images, 40)
-    load_pixels(images, 50)
-    assert sorted(p.name for p in place.glob("*.npy")) == ["pixels-32x40.npy", "pixels-32x50.npy"]
-
-
-def test_where_nothing_can_be_written_the_pixels_are_held_in_memory(tmp_path, read_only):
+def test_where_nothing_can_be_written_the_pixels_are_held_in_memory(tmp_path, read_only, refusal):
     images = make(tmp_path / "s", count=4, bad=(1,))
     files = sorted((tmp_path / "s").iterdir())
-    read_only(tmp_path)
+    read_only(tmp_path, refusal=refusal)
     held = load_pixels(images, 40)
     assert sorted((tmp_path / "s").iterdir()) == files
     read_only()

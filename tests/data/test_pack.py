@@ -53,6 +53,7 @@ TEXTS = ["한글 문장", "나라", "다,라"]
         "file\tlabel\n" + PLAIN,
         "파일명\t정답\n" + PLAIN,
         PLAIN.replace("\t", " "),
+        'a.png, "한글 문장"\nb.png, "나라"\nsub/d.png, "다,라"\n',  # ICDAR's word lists
         PLAIN.replace("\n", "\r\n"),
         PLAIN.replace("\n", "\r"),
         "\n\n" + PLAIN.replace("\n", "\n\n") + "  \n",
@@ -164,6 +165,7 @@ def test_what_cannot_be_used_is_named_with_its_line(made, folder, tmp_path):
         "b.png": "nothing divides file and label",
         "b.png,가": "commas divide only under a header",
         "b.png\t가\t나": "more than two columns",
+        'b.png\t[{"transcription": "가", "points": [[0, 0]]}]': "a list of boxes",
     }
     done, texts = made("\n".join(["a.png\t가", *wrong, "b.png\t나"]))
     assert texts == ["가", "나"]
@@ -207,6 +209,8 @@ def test_without_a_usable_line_there_is_one_clear_error(made, tmp_path, refused)
     before = ImageSet(tmp_path / "set").fingerprint()
     with refused(r"no usable line: 2 x no such file; 1 x the label is empty \(first: line 1"):
         made("x.png\t가\ny.png\t나\na.png\t\n")
+    with refused(r"2 x nothing .* label \(commas divide only under a header: filename,words\)"):
+        made("a.png,가\nb.png,나\n")
     with refused(r"no usable line. Write one line an image, file<TAB>label"):
         made("file\tlabel\n")
     with refused("is empty: write one line"):

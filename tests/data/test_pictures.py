@@ -155,7 +155,7 @@ def test_an_enormous_picture_is_not_unpacked(refused):
     for side in (9_800, 20_000):
         small = encoded(Image.new("1", (side, side)))
         assert len(small) < 200_000
-        with refused("enormous|does not decode"):
+        with refused("enormous"):
             decode(small)
 
 

@@ -15,16 +15,25 @@ from ocrkit.synth.generate import sample
 from ocrkit.training.losses import make_converter
 from ocrkit.training.predict import read_all
 
+FIVE_WORDS = [f"{t}-VGG-{s}-CTC" for t in ("None", "TPS") for s in ("None", "BiLSTM")]
+FIVE_WORDS += ["None-VGG-BiLSTM-Attn", "TPS-VGG-None-Attn", "TPS-VGG-BiLSTM-Attn"]
+FIVE_WORDS += ["None-RCNN-None-CTC", "TPS-ResNet-BiLSTM-Attn"]
+TEN_WORDS = ["None-VGG-None-CTC", "TPS-VGG-None-CTC", "TPS-VGG-BiLSTM-Attn"]
 
-@pytest.mark.parametrize("name", ["None-VGG-None-CTC", "TPS-VGG-None-CTC", "TPS-VGG-BiLSTM-Attn"])
-def test_a_committed_reader_reads_basic_sentences(name):
+
+@pytest.mark.parametrize(
+    ("preset", "name"),
+    [("sentence-ten", n) for n in TEN_WORDS] + [("sentence", n) for n in FIVE_WORDS],
+)
+def test_a_committed_reader_reads_basic_sentences(preset, name):
     model, described = load_checkpoint(
-        resource("results", "sentence-ten", "checkpoints", f"{name}-s1.json")
+        resource("results", preset, "checkpoints", f"{name}-s1.json")
     )
-    (generation,) = plan(get_preset("sentence-ten")).generations["test-basic"]
+    size = (get_preset(preset).image_width, 32)
+    (generation,) = plan(get_preset(preset)).generations["test-basic"]
     drawn = [sample(generation, index) for index in range(20)]
     pictures = [
-        Image.open(io.BytesIO(one.image)).convert("L").resize((400, 32), Image.Resampling.BICUBIC)
+        Image.open(io.BytesIO(one.image)).convert("L").resize(size, Image.Resampling.BICUBIC)
         for one in drawn
     ]
     pixels = np.stack([np.asarray(picture) for picture in pictures])

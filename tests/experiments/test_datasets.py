@@ -1,8 +1,11 @@
 """A preset's data: no label shared, the same bytes everywhere, kept when it is there."""
 
 import os
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import matplotlib
 import pytest
 
 from ocrkit.data.store import ImageSet
@@ -196,6 +199,13 @@ def test_what_was_drawn_by_choice_is_not_replaced_by_the_preset_s_own(tiny, own_
     assert read_json(folder / "data" / "data.json") == told
 
 
+def test_fonts_without_hangul_are_told_in_a_line_that_can_be_read(tiny, tmp_path, refused):
+    latin = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
+    shutil.copy(latin, tmp_path)
+    with refused(r"^0 words can be drawn.* no font has \(가각간.{17} and \d+ more\): give more"):
+        plan(tiny, fonts=str(tmp_path))
+
+
 def test_too_few_words(tiny, tmp_path, refused):
     (tmp_path / "words.txt").write_text("하나 둘 셋 English", encoding="utf-8")
     with refused(r"^3 words can be drawn, and 10 are needed; 1 words \(English\) .*: give more"):
@@ -209,6 +219,6 @@ def test_fonts_that_are_not_there(tiny, tmp_path, refused):
 
 @pytest.mark.parametrize("name", ["gone", "test-rain"])
 def test_a_set_that_is_not_there(data, name, refused):
-    with refused("has no data.mdb"):
+    with refused("is missing: give the folder of an LMDB set"):
         data.open(name)
     assert isinstance(data.open("valid"), ImageSet)

@@ -12,9 +12,8 @@ from PIL import Image
 
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.experiments import diagnose as module
-from ocrkit.experiments.diagnose import diagnose, refuse
-from ocrkit.experiments.label_checks import Finding, narrowest, share_of
-from ocrkit.experiments.look_alikes import likeness
+from ocrkit.experiments.diagnose import Finding, diagnose, refuse
+from ocrkit.experiments.label_checks import likeness, narrowest, share_of
 from ocrkit.hangul import charset as named_charset
 from ocrkit.labels import charset_of, frames_needed
 from ocrkit.models.features import EXTRACTORS, frames
@@ -238,8 +237,8 @@ def test_overlap_of_training_and_test(tmp_path):
     # Picture 0 of the test is training's 3; its label is training's too, as is that of 나.
     test = own_set(tmp_path / "test", ["라", "나", "마바", "사"], first=3)
     found = look(train, test=test)
-    assert "2 of 4 test labels (50.0 %)" in found["test: same labels"].message
-    assert "1 of 4 test images looked at (25.0 %)" in found["test: same images"].message
+    assert "2 of 4 labels (50.0 %)" in found["test: same labels"].message
+    assert "1 of 4 images looked at (25.0 %)" in found["test: same images"].message
     assert found["test: same images"].level == "warn"
     assert "마 (1), 바 (1), 사 (1)" in found["test: unseen characters"].message
     itself = look(train, test=train)["test: same images"]

@@ -172,7 +172,7 @@ def test_what_would_fail_is_refused_before_anything_is_written(sets, tmp_path, r
         train(sets, folder, "TPS-VG-None-CTC")
     with refused("unknown device"):
         train(sets, folder, device="abacus")
-    with refused("is not an LMDB set"):
+    with refused("gone is missing"):
         train([tmp_path / "gone", *sets[1:]], folder)
     with refused("nothing to train on"):
         train_own([], None, CTC, charset=CHARSET, image_width=64, folder=folder)

@@ -139,7 +139,7 @@ def test_what_cannot_be_learnt_is_left_out_and_told(sets, tmp_path, small, refus
     odd += [Item(b"junk", "가"), Item(line(90, 3), "가 나")]
     write_set(tmp_path / "odd", odd, verify=False)
     said = []
-    train([tmp_path / "odd", *sets[1:]], tmp_path / "run", small, tell=said.append)
+    train([tmp_path / "odd", *sets[1:]], tmp_path / "run", small, warn=said.append)
     (one,) = said
     assert (
         "odd: 3 of 4 lines left out (first: number 0: the line reader cannot write '漢字')" in one

@@ -6,6 +6,7 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 
+from ocrkit.cli.options import PresetName
 from ocrkit.experiments.datasets import plan
 from ocrkit.experiments.presets import KINDS, PRESETS, get_preset
 from ocrkit.labels import label_of, unfit_share
@@ -33,6 +34,12 @@ def test_unknown_preset(refused):
         "no preset 'huge': choose one of smoke, mini, mini-adamw, sentence, sentence-ten, "
     ):
         get_preset("huge")
+
+
+def test_the_help_names_every_preset():
+    (option,) = PresetName.__metadata__
+    named = {word.split()[0] for word in option.help.split(", ")}
+    assert named == set(PRESETS)
 
 
 def test_the_paper_has_3000_validation_images_of_each_kind():

@@ -1,13 +1,15 @@
 """Words and syllables alone are drawn, scored and weighted as the paper's test set was."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from ocrkit.data.cache import load_pixels
+from ocrkit.experiments import scoring
 from ocrkit.experiments.datasets import plan, prepare
 from ocrkit.experiments.grid import Run
-from ocrkit.experiments.presets import get_preset
+from ocrkit.experiments.presets import KINDS, get_preset
 from ocrkit.experiments.results import ALONE_COLUMNS, assemble
 from ocrkit.experiments.runner import run_one
 from ocrkit.experiments.scoring import PAPER_IMAGES, paper_weighted
@@ -50,6 +52,28 @@ def test_no_label_is_longer_than_the_models_can_write():
         words = plan(replace(preset, fonts="koreanize")).words
         longest = max(len(label_of(word)) for part in words.values() for word in part)
         assert longest * preset.words_per_label <= preset.max_length
+
+
+def test_accuracy_counts_the_scored_kinds(tiny, monkeypatch):
+    """A reader of basic images alone: the training kinds if none are named, else those named."""
+    sets = SimpleNamespace(open=lambda name: name)
+
+    def images(name, width, pad):
+        return SimpleNamespace(pixels=name, texts=["가", "나"])
+
+    def read(model, converter, pixels):
+        return SimpleNamespace(texts=["가", "나"] if "basic" in pixels else ["다", "라"])
+
+    monkeypatch.setattr(scoring, "load_pixels", images)
+    monkeypatch.setattr(scoring, "read_all", read)
+    row, five = (
+        scoring.test_scores(None, None, preset, sets)
+        for preset in (tiny, replace(tiny, scored_kinds=KINDS))
+    )
+    assert (row["accuracy"], row["test_images"]) == (50, 4)  # basic and skew
+    assert (five["accuracy"], five["test_images"]) == (20, 10)
+    assert row["accuracy_five"] == five["accuracy_five"] == 20
+    assert get_preset("sentence").scored_kinds == KINDS
 
 
 def test_the_row_tells_the_parts_and_the_mix(mixed, sets, tmp_path):

@@ -9,9 +9,8 @@ import pytest
 
 from ocrkit.experiments.grid import Run
 from ocrkit.experiments.results import read_row, row_path
-from ocrkit.experiments.runner import is_done, run_one, sweep
+from ocrkit.experiments.runner import is_done, run_one, run_together, sweep
 from ocrkit.experiments.setup import state_folder
-from ocrkit.experiments.together import run_together
 from ocrkit.training.checkpoint import load_state
 from ocrkit.training.distributed import ALONE
 from ocrkit.training.interruption import Interrupted, save_on_sigterm

@@ -3,65 +3,18 @@
 import base64
 import io
 import re
+from pathlib import Path
 
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from korean import find_notebooks
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
+from run import tidy
 
-from ocrkit.errors import OcrkitError
-from ocrkit.notebooks import contents, execute, show, tidy
-
-
-def test_contents_reads_title_and_minutes_and_leaves_solutions_out(tmp_path):
-    (tmp_path / "solutions").mkdir()
-    for name, title, call in [
-        ("01_second.ipynb", "# 01 · Second thing\n\nMore.", "begin(2.5, smoke=SMOKE)"),
-        ("00_first.ipynb", "# First", "begin(minutes=1, smoke=SMOKE);"),
-        ("solutions/00_solutions.ipynb", "# Solutions", "begin(minutes=9)"),
-    ]:
-        book = new_notebook(cells=[new_markdown_cell(title), new_code_cell(call)])
-        nbformat.write(book, tmp_path / name)
-    assert contents(tmp_path).to_numpy().tolist() == [
-        ["00_first.ipynb", "First", 1.0],
-        ["01_second.ipynb", "Second thing", 2.5],
-    ]
-
-
-def test_contents_of_an_empty_folder_is_an_error(tmp_path):
-    with pytest.raises(OcrkitError, match="no notebooks"):
-        contents(tmp_path)
-
-
-BROKEN = [
-    b"",
-    b'{"cells": [',
-    b"\xff\xfe{}",
-    b"[]",
-    b"{}",
-    b'{"cells": 3, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
-    b'{"cells": [{"id": "a"}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
-]
-
-
-@pytest.mark.parametrize("text", BROKEN)
-def test_a_broken_notebook_is_one_line_that_names_it(tmp_path, refused, text):
-    path = tmp_path / "00_cut.ipynb"
-    path.write_bytes(text)
-    with refused(r"00_cut\.ipynb is (broken|of another shape)"):
-        execute(path, tmp_path / "out.ipynb")
-    with refused(r"00_cut\.ipynb is (broken|of another shape)"):
-        contents(tmp_path)
-    assert [left.name for left in tmp_path.iterdir()] == [path.name]
-
-
-def test_the_command_names_a_broken_notebook(tmp_path, monkeypatch, complains):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / "00_cut.ipynb").write_bytes(BROKEN[1])
-    assert "00_cut.ipynb is broken" in complains("notebooks")
+from ocrkit.notebooks import begin, execute, show
 
 
 def test_show_is_a_table_of_a_notebook_with_words_left_and_numbers_right():
@@ -77,9 +30,29 @@ def test_the_course_map_that_readers_see_lists_every_notebook():
         output["data"]["text/html"]
         for cell in nbformat.read("notebooks/00_start_here.ipynb", as_version=4).cells
         for output in cell.get("outputs", [])
-        if "show(contents())" in cell.source
+        if '"minutes"' in cell.source
     )
-    assert re.findall(r"\d\d_\w+\.ipynb", saved) == contents("notebooks")["notebook"].tolist()
+    lessons = [path.name for path in find_notebooks() if path.parent.name == "notebooks"]
+    assert re.findall(r"\d\d_\w+\.ipynb", saved) == lessons
+    minutes = re.findall(r"<td[^>]*>([\d.]+)</td>", saved)
+    assert len(minutes) == len(lessons), "each says the minutes it takes"
+
+
+def test_a_notebook_in_another_folder_finds_the_clone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").touch()  # of somebody else's project
+    assert (begin(1) / "notebooks/00_start_here.ipynb").exists()
+    assert "no clone" not in capsys.readouterr().out
+
+
+def test_without_a_clone_a_notebook_says_in_a_line_what_to_do(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ocrkit.__file__", str(tmp_path / "site-packages/ocrkit/__init__.py"))
+    assert begin(1) == tmp_path
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("no clone of ocrkit here")
+    title = re.search(r'\("(.*)"\)', last)[1]
+    assert f"### {title}\n" in Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
 
 
 def test_what_the_kernel_logs_of_itself_is_not_printed(tmp_path, capfd):
@@ -88,6 +61,21 @@ def test_what_the_kernel_logs_of_itself_is_not_printed(tmp_path, capfd):
     nbformat.write(new_notebook(cells=[cell]), tmp_path / "in.ipynb")
     execute(tmp_path / "in.ipynb", tmp_path / "out.ipynb")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_kernel_needs_no_home_and_heeds_no_settings_of_it(tmp_path, capfd, monkeypatch):
+    """A home that cannot be written is not complained of."""
+    startup = tmp_path / "home/.ipython/profile_default/startup"
+    startup.mkdir(parents=True)
+    (startup / "mine.py").write_text("mine = 1")
+    asks = new_notebook(cells=[new_code_cell("'mine' in globals()")])
+    nbformat.write(asks, tmp_path / "in.ipynb")
+    for home in (tmp_path / "home", "/dev/null"):
+        monkeypatch.setenv("HOME", str(home))
+        execute(tmp_path / "in.ipynb", tmp_path / "out.ipynb")
+        (cell,) = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+        assert cell.outputs[0].data["text/plain"] == "False"
+        assert capfd.readouterr() == ("", "")
 
 
 def test_tidy_makes_images_smaller_once_and_keeps_a_thin_line(tmp_path):
@@ -114,3 +102,24 @@ def test_tidy_makes_images_smaller_once_and_keeps_a_thin_line(tmp_path):
         assert np.ptp(after[60:], axis=2).max() < 12, "grey stays grey"
     assert sizes[1] < sizes[0] / 2
     assert sizes[2] == sizes[1]
+
+
+@pytest.mark.parametrize("coloured", [False, True])
+def test_tidy_keeps_few_colours_where_no_eye_can_tell_and_many_where_it_could(coloured, tmp_path):
+    pixels = np.random.default_rng(0).integers(180, 256, (90, 120, 3), np.uint8)
+    if not coloured:
+        pixels[:] = pixels[..., :1]
+    png, path = io.BytesIO(), tmp_path / "one.ipynb"
+    Image.fromarray(pixels).save(png, "PNG")
+    data = {"image/png": base64.b64encode(png.getvalue()).decode()}
+    cell = new_code_cell("draw()", outputs=[new_output("display_data", data)])
+    nbformat.write(new_notebook(cells=[cell]), path)
+    tidy(path)
+    saved = nbformat.read(path, as_version=4).cells[0].outputs[0].data["image/png"]
+    kept = Image.open(io.BytesIO(base64.b64decode(saved)))
+    change = np.abs(np.asarray(kept.convert("RGB"), int) - pixels).max()
+    if coloured:
+        assert len(kept.getcolors()) > 64
+    else:
+        assert len(kept.getcolors()) <= 32
+        assert change <= 8

@@ -11,6 +11,7 @@ class Said:
     text: str
     confidence: float
     spans: list[tuple[int, int]]
+    probabilities: list[float]
 
 
 class StandIn:
@@ -34,4 +35,5 @@ class StandIn:
         sure = not self.upright or ink[:height].sum() > ink[-height:].sum()
         edges = np.linspace(0, crop.shape[1], len(self.text) + 1).round().astype(int).tolist()
         spans = list(pairwise(edges))
-        return Said(self.text, self.confidence if sure else 0.4 * self.confidence, spans)
+        confidence = self.confidence if sure else 0.4 * self.confidence
+        return Said(self.text, confidence, spans, [confidence] * len(spans))

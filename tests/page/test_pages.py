@@ -1,6 +1,7 @@
 """A page that was read: text, boxes, JSON, HTML, hOCR and a searchable PDF say the same."""
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -46,10 +47,25 @@ def test_words_are_those_of_the_lines_from_left_to_right(page):
 
 
 def test_json_holds_what_the_page_holds(page):
-    read_back = json.loads(page.to_json())
+    read_back = json.loads(json.dumps(page.to_dict()))
     assert (read_back["width"], read_back["height"]) == page.image.size
     assert [line["text"] for line in read_back["lines"]] == page.text.splitlines()
     assert read_back["lines"][0]["words"][1]["text"] == "②"
+
+
+def test_a_word_has_the_confidence_of_its_own_characters(drawn):
+    class Doubtful(StandIn):
+        def _say(self, crop):
+            said = super()._say(crop)
+            return replace(said, probabilities=[0.9, 0.9, 1.0, 0.8, 0.2])
+
+    page = read(drawn.image, reader=Doubtful("가나 다라"))
+    for first, second in (line.words for line in page.lines):
+        assert (first.confidence, first.character_confidences) == (0.9, (0.9, 0.9))
+        assert (second.confidence, second.character_confidences) == (0.4, (0.8, 0.2))
+    written = json.loads(json.dumps(page.to_dict()))["lines"][0]["words"][1]
+    assert (written["confidence"], written["character_confidences"]) == (0.4, [0.8, 0.2])
+    assert "x_wconf 40" in to_hocr([("page", page)])
 
 
 def test_a_notebook_shows_picture_boxes_and_text(page):
@@ -124,6 +140,12 @@ def test_what_the_reader_doubts_is_left_out_and_counted(drawn):
     doubted = read(drawn.image, reader=StandIn(confidence=0.1))
     assert doubted.lines == ()
     assert doubted.left_out > 5
+
+
+def test_a_page_without_text_is_left_as_it_stands(drawn):
+    page = read(drawn.image, reader=StandIn(confidence=0.1))
+    assert page.turned == 0
+    assert np.array_equal(np.asarray(page.image), drawn.image)
 
 
 def test_a_file_of_several_pages_wants_a_number(tmp_path, refused):

@@ -120,7 +120,7 @@ def test_hocr_of_several_files_is_one_document(here, ocrkit):
         (("m.safetensors", "page.png"), "write ocrkit read --checkpoint m.safetensors IMAGE..."),
         (("m", "page.png"), "m is a checkpoint: write ocrkit read --checkpoint m IMAGE..."),
         (("page.png", "--json", "--hocr"), "need a folder: --out FOLDER"),
-        (("page.png", "--force"), "are for models that read lines: --checkpoint"),
+        (("page.png", "--force"), "is for models that read single lines: --checkpoint"),
         (("page.png", "--checkpoint", "m", "--pdf"), "this checkpoint reads lines"),
         (("page.png", "x/page.jpg", "--pdf"), "2 files are called page: read them in several"),
     ],

@@ -48,9 +48,13 @@ def test_spans_part_characters_at_the_gap_in_pixels_of_the_crop():
     ids = np.zeros(30, np.int64)
     ids[3:5], ids[16] = encode("가")[0], encode("나")[0]
     image = blocks(10, 60)
-    line = _line_text(ids, np.full(30, 0.9), prepare(image), 2 * image.shape[1])
+    sure = np.full(30, 0.9)
+    sure[3] = 0.6  # not where 가 is highest
+    sure[16] = 0.4
+    line = _line_text(ids, sure, prepare(image), 2 * image.shape[1])
     assert line.text == "가나"
-    assert line.confidence == pytest.approx(0.9)
+    assert line.probabilities == pytest.approx([0.9, 0.4])
+    assert line.confidence == pytest.approx(0.6)
     (left, middle), (again, right) = line.spans
     assert middle == again
     assert (left, right) == (20, 144)
@@ -62,7 +66,7 @@ def test_spaces_at_the_ends_and_doubled_ones_are_dropped():
     ids = np.array([space, 0, ga, 0, space, 0, space, ga, space])
     line = _line_text(ids, np.ones(9), prepare(blocks(4, width=36)), 36)
     assert line.text == "가 가"
-    assert len(line.spans) == 3
+    assert len(line.spans) == len(line.probabilities) == 3
 
 
 def test_a_line_reads_the_same_alone_and_among_others(reader):

@@ -1,9 +1,14 @@
 """Measuring on real lines."""
 
+import runpy
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
+from reader_rows import confidence_table
 
+from ocrkit.reader.lines import LineText
 from ocrkit.reader.measure import confusions, rates, read_table
 
 
@@ -39,3 +44,34 @@ def test_rates_without_spaces_and_with():
 
 def test_confusions_name_what_was_read_as_what():
     assert confusions(["가 너", "다라"], ["가나", "라"]) == {("나", "너"): 1, ("", "다"): 1}
+
+
+def test_a_band_counts_its_characters_and_how_many_are_right():
+    read = [
+        LineText("가나 다", 1, [], [0.995, 0.6, 0.95, 0.995]),  # 나 is wrong
+        LineText("라", 1, [], [0.2]),  # nothing stands there
+    ]
+    table = confidence_table(read, ["가너 다", ""]).set_index("above")
+    assert table.characters.sum() == 5
+    assert table.loc[0.99, ["characters", "right"]].tolist() == [2, 1]
+    assert table.loc[0.99, "mean_confidence"] == pytest.approx(0.995)
+    assert table.loc[[0, 0.5], "right"].tolist() == [0, 0]
+    assert table.loc[0.97, "characters"] == 0
+    assert np.isnan(table.loc[0.97, "right"])
+
+
+def test_a_table_without_lines_is_refused(page, refused):
+    page.write_text("")
+    with refused("page_lines.tsv holds no line"):
+        read_table(page)
+
+
+@pytest.mark.parametrize(
+    "words", [["measure", "gone.tsv"], ["train", "--steps", "1", "--start", "gone"]]
+)
+def test_what_a_user_can_mend_is_one_line(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", words)
+    monkeypatch.delitem(sys.modules, f"ocrkit.reader.{words[0]}", raising=False)
+    with pytest.raises(SystemExit, match=r"^gone\S* is missing$"):
+        runpy.run_module(f"ocrkit.reader.{words[0]}", run_name="__main__")

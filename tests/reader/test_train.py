@@ -3,7 +3,6 @@
 import itertools
 import multiprocessing
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ from ocrkit.training import Loop
 
 def some_batches(count: int, longest: int) -> list:
     artist = Artist(1, Faces("koreanize"), Texts(1, ["사과", "하늘"]))
-    return list(itertools.islice(batches(artist, SimpleNamespace(value=longest)), count))
+    return list(itertools.islice(batches(artist, 30 * (longest - 4)), count))
 
 
 def test_batches_hold_like_widths_and_labels_that_fit():
@@ -61,7 +60,10 @@ def test_the_rate_goes_up_stays_and_falls_to_zero():
     assert shares[800] == 0.5
 
 
-def test_stopped_it_goes_on_and_a_later_call_from_a_finished_reader(tmp_path, capsys, refused):
+def test_stopped_it_goes_on_and_a_later_call_from_a_finished_reader(
+    tmp_path, capsys, refused, monkeypatch
+):
+    monkeypatch.setattr("ocrkit.reader.train.CHECK_LINES", 10)  # read at every validation
     one, two = tmp_path / "one", tmp_path / "two"
     settings = {"fonts": "koreanize", "recipe": replace(READER_RECIPE, validate_every=2)}
     steps = []

@@ -16,7 +16,7 @@ from ocrkit.results.statistics import PAPER_MIX, PAPER_SENTENCES
 from ocrkit.results.verdicts import CANNOT, Finding
 
 NAMES = published.model_names()
-WORDS = ("reproduced", "differs", "holds only when ", "not settled", "cannot be checked")
+WORDS = ("reproduced", "differs", "holds in part", "not settled", "cannot be checked")
 
 
 def rows_with(make_rows, accuracy, images=100_000):
@@ -40,9 +40,9 @@ def test_the_verdicts_on_the_published_rows():
         "best": "reproduced",
         "best_accuracy": "cannot be checked",  # on which test set is not said
         "english_best": "reproduced",
-        "vgg": "holds only when transformation is TPS",
+        "vgg": "holds in part",
         "resnet": "reproduced",
-        "bilstm": "holds only when transformation is TPS or feature is not VGG",
+        "bilstm": "holds in part",
         "mean_sizes": "reproduced",
         "frontier_time": "differs",
         "frontier_parameters": "differs",
@@ -88,6 +88,21 @@ def test_few_images_settle_what_is_large_and_not_what_is_small(make_rows):
     assert verdict(many, "english_best") == "reproduced"
 
 
+@pytest.mark.parametrize("accuracy", [0.0, 100.0])
+def test_where_all_models_tie_none_is_named_the_best(make_rows, accuracy):
+    found = judge(rows_with(make_rows, lambda _: accuracy))
+    assert found["best"].verdict == "not settled"
+    assert found["best"].names == "all tie; the paper's best is number 1"
+    assert found["largest_gain"].names == ""
+
+
+def test_models_that_share_the_first_place_are_all_named(make_rows):
+    shared = ("TPS-VGG-BiLSTM-Attn", "TPS-VGG-None-CTC")
+    found = judge(rows_with(make_rows, lambda n: 100.0 * (n in shared)))
+    assert found["best"].verdict == "not settled"
+    assert found["best"].names.startswith("best: TPS-VGG-None-CTC, TPS-VGG-BiLSTM-Attn;")
+
+
 def test_the_noise_of_seeds_unsettles_what_images_alone_would_settle(make_rows):
     rows = make_rows(seeds=(1, 2)).assign(test_images=1_000_000)
     assert verdict(rows, "english_best") == "not settled"
@@ -100,34 +115,12 @@ def test_rows_that_say_the_opposite_differ(make_rows):
     assert verdict(rows, "resnet") == "not settled"
 
 
-@pytest.mark.parametrize(
-    ("helps", "said"),
-    [
-        (lambda n: "RCNN" in n, "feature is RCNN"),
-        (lambda n: "RCNN" not in n, "feature is not RCNN"),
-        (lambda n: "TPS" in n and "VGG" not in n, "transformation is TPS and feature is not VGG"),
-        (lambda n: "TPS" in n or "VGG" in n, "transformation is TPS or feature is VGG"),
-        (
-            lambda n: ("TPS" in n) == ("VGG" in n),
-            "the models are None-RCNN-?-Attn or None-ResNet-?-Attn or TPS-VGG-?-Attn",
-        ),
-    ],
-)
-def test_the_condition_is_found_from_the_rows(make_rows, helps, said):
-    rows = rows_with(
-        make_rows, lambda n: 50.0 + ("BiLSTM" in n) * (4.0 if helps(n) else -4.0) + ("TPS" in n)
-    )
-    assert verdict(rows, "bilstm") == f"holds only when {said}"
-
-
-def test_a_condition_no_single_pair_can_settle_is_found_from_their_mean(make_rows):
-    rows = rows_with(
-        make_rows,
-        lambda n: 50.0 + ("VGG" in n) * (3.0 if "TPS" in n else -3.0),
-        images=2_500,
-    )
-    assert verdict(rows, "vgg") == "holds only when transformation is TPS"
-    assert judge(rows)["vgg"].names == "holds: 0"
+def test_what_helps_some_and_harms_others_holds_in_part(make_rows):
+    rows = rows_with(make_rows, lambda n: 50.0 + ("BiLSTM" in n) * (4.0 if "RCNN" in n else -4.0))
+    found = judge(rows)["bilstm"]
+    assert found.verdict == "holds in part"
+    fails = ("None-VGG", "None-ResNet", "TPS-VGG", "TPS-ResNet")
+    assert found.names == "holds: 2; fails: " + ", ".join(f"{name}-?-Attn" for name in fails)
 
 
 def test_sizes_are_compared_only_with_models_of_the_papers_size(make_rows):
@@ -198,4 +191,4 @@ def test_the_table_is_written_in_a_terminal_and_in_html(make_rows):
     to_rich(table, "The paper's claims", console)
     shown = console.export_text()
     assert max(map(len, shown.splitlines())) <= 120
-    assert shown.count("holds only when") >= 3
+    assert shown.count("holds in part") >= 3

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import promote
 import pytest
 
-from ocrkit import report
 from ocrkit.models import MODEL_NAMES
 
 
@@ -17,7 +17,7 @@ def promoted(tmp_path, monkeypatch):
     drawn = tmp_path / "drawn"
     (drawn / "figures").mkdir(parents=True)
     (drawn / "figures" / "one.png").write_bytes(b"a picture")
-    monkeypatch.setattr(report, "write_report", lambda *a: drawn / "report.html")
+    monkeypatch.setattr(promote, "write_report", lambda *a: drawn / "report.html")
 
     def run(models, seed: int, accuracy: float, dataset: str = "d1"):
         source = tmp_path / f"run-{seed}-{accuracy}-{dataset}"
@@ -28,7 +28,7 @@ def promoted(tmp_path, monkeypatch):
             row = {"model": model, "seed": seed, "status": "ok", "accuracy": accuracy}
             row["history"] = [{"step": 10, "valid_accuracy": accuracy}]
             (source / "rows" / f"{model}-s{seed}.json").write_text(json.dumps(row))
-        report.promote_run("mini", source)
+        promote.promote_run("mini", source)
         kept = Path("data/results/mini")
         return (
             pd.read_csv(kept / name, keep_default_na=False) for name in ("runs.csv", "curves.csv")
@@ -52,6 +52,15 @@ def test_the_same_seed_is_replaced(promoted):
     assert sorted(rows["accuracy"].unique()) == [70, 90]
 
 
+def test_checkpoints_beside_the_rows_stay(promoted):
+    weights = Path("data/results/mini/checkpoints/one.safetensors")
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    rows, _ = promoted(MODEL_NAMES, 1, 90.0)
+    assert len(rows) == 24
+    assert weights.read_bytes() == b"weights"
+
+
 def test_another_experiment_is_not_mixed_in(promoted, refused):
     promoted(MODEL_NAMES, 1, 90.0)
     with refused("19 models are missing"):
@@ -59,3 +68,12 @@ def test_another_experiment_is_not_mixed_in(promoted, refused):
     rows, _ = promoted(MODEL_NAMES, 2, 80.0, dataset="d2")
     assert set(rows["seed"]) == {2}
     assert Path("figures/one.png").read_bytes() == b"a picture"
+
+
+def test_a_run_that_is_not_there_or_not_whole_is_told(promoted, refused, tmp_path):
+    with refused("no run in "):
+        promote.promote_run("mini", tmp_path / "gone")
+    with refused("not promoted, 23 models are missing: None-VGG-None-Attn, "):
+        promoted(["None-VGG-None-CTC"], 1, 90.0)
+    assert not Path("data").exists()
+    assert not Path("figures").exists()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ocrkit import published
 from ocrkit.errors import OcrkitError
+from ocrkit.experiments.scoring import paper_weighted
 from ocrkit.results import tables
 
 # Few distinct values, so that ties are common.
@@ -41,19 +42,17 @@ def test_the_true_frontiers_of_the_paper():
     assert "TPS-VGG-None-CTC" in set(parameters["model"])
 
 
-def test_the_remarks_say_where_the_printed_tables_differ():
+def test_what_the_printed_tables_hold_stands_beside_the_frontier():
     time = tables.frontiers("time").set_index("model")
     t5 = time.loc["TPS-ResNet-BiLSTM-Attn"]
-    assert not t5["on_frontier"]
-    assert "T5" in t5["remark"]
-    assert "T4 (TPS-VGG-BiLSTM-Attn) is faster and more accurate" in t5["remark"]
+    assert (t5["on_frontier"], t5["printed"]) == (False, "T5")
     assert time["on_frontier"].sum() == 4
 
     parameters = tables.frontiers("parameters").set_index("model")
     assert parameters["on_frontier"].sum() == 6
-    assert "leaves it out" in parameters.loc["TPS-VGG-None-CTC", "remark"]
-    said = parameters["remark"].drop("TPS-VGG-None-CTC")
-    assert said.tolist() == [f"printed as P{i}" for i in (1, 2, 3, 4, 5)]
+    assert pd.isna(parameters.loc["TPS-VGG-None-CTC", "printed"])
+    printed = parameters["printed"].drop("TPS-VGG-None-CTC")
+    assert printed.tolist() == ["P1", "P2", "P3", "P4", "P5"]
 
 
 def test_frontiers_of_our_runs_stand_below_the_papers(make_rows):
@@ -115,28 +114,32 @@ def test_notes_of_both_runs_stand_side_by_side(make_rows):
     assert "; yours: failed: " in note
 
 
-def test_kinds_table_sorts_by_accuracy_and_keeps_the_kinds_apart(make_rows):
-    rows = make_rows()
-    table = tables.kinds_table(rows)
-    assert table.columns.tolist() == [
-        "model",
-        *(f"accuracy_{kind}" for kind in tables.KINDS),
-        "accuracy_five",
-        "accuracy_basic_skew",
-        "accuracy_seen",
-    ]
-    assert table["model"].iloc[0] == "TPS-VGG-BiLSTM-Attn"
-    assert table["accuracy_blur"].iloc[0] == pytest.approx(88.24 + 5 - 30)
+MODELS = [f"{t}-VGG-BiLSTM-{p}" for t in ("None", "TPS") for p in ("CTC", "Attn")]
 
 
-def scores(rows):
-    return tables.measures(rows, ["accuracy_percent", "cer", "train_seconds"])
+def mix_rows() -> pd.DataFrame:
+    """Made-up rows of three seeds, in which TPS adds 30 points on all but sentences, there 2."""
+    made = []
+    for model in MODELS:
+        tps = model.startswith("TPS")
+        for seed in (1, 2, 3):
+            row = dict.fromkeys(tables.MIX.values(), 40.0 + (seed - 2) + 30 * tps)
+            row["accuracy_five"] = 60.0 + (seed - 2) + 2 * tps
+            parts = {p: row[tables.MIX[p]] for p in ("sentence", "word", "syllable")}
+            row |= {"accuracy_mix": paper_weighted(parts), "accuracy": row["accuracy_five"]}
+            made.append(row | {"model": model, "seed": seed, "preset": "mix", "status": "ok"})
+    return pd.DataFrame(made)
 
 
-@pytest.mark.parametrize("make", [tables.kinds_table, scores])
-def test_tables_of_no_run_are_empty_and_of_odd_rows_have_gaps(make, make_rows):
-    assert make(None).empty
-    bare = make_rows()[["model", "seed", "status", "accuracy"]]
-    table = make(bare)
-    assert len(table) == 24
-    assert table.drop(columns="model").isna().any(axis=None)
+def test_the_parts_of_the_mix_side_by_side():
+    table = tables.mix_table(mix_rows())
+    assert table["model"].str.startswith("TPS").tolist() == [True, True, False, False]
+    assert table["accuracy_word"].tolist() == pytest.approx([70, 70, 40, 40])
+    assert table["accuracy_mix"][0] == pytest.approx((2_700 * 62 + 90_000 * 70) / 92_700)
+    assert table["seeds"].tolist() == ["3"] * 4
+
+
+def test_rows_without_the_mix():
+    assert not tables.has_mix(None)
+    assert not tables.has_mix(mix_rows().drop(columns="accuracy_word"))
+    assert tables.has_mix(mix_rows())

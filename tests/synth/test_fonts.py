@@ -9,6 +9,7 @@ import pytest
 from fontTools import subset
 from fontTools.ttLib import TTFont
 from fontTools.ttLib.tables._g_l_y_f import Glyph
+from matplotlib import font_manager
 
 from ocrkit.errors import OcrkitError
 from ocrkit.hangul import charset
@@ -96,5 +97,6 @@ def test_system_fonts_without_fontconfig_come_from_the_usual_folders(tmp_path, m
         raise FileNotFoundError("fc-list")
 
     monkeypatch.setattr(fonts.subprocess, "run", no_fontconfig)
-    monkeypatch.setattr(fonts, "_USUAL_FOLDERS", (str(tmp_path), str(tmp_path / "none")))
+    files = [str(file) for file in tmp_path.iterdir()]
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: files)
     assert [found.name for found in find_fonts("system")] == ["Korean"]

@@ -8,11 +8,11 @@ from toys import RECIPE, toy_model, toy_trainer
 
 from ocrkit.training.distributed import ALONE, World
 
-# Name of the case: the model, and how wide its numbers are. ResNet's 29 norms in a row magnify the
-# last digit of a float32 within ten steps, in one process as in two; in float64 nothing is left.
-# Attention's losses differ by 1.1e-5 of 2.3 in float32.
+# Name of the case: the model, and how wide its numbers are. Training magnifies the last digit of a
+# float32, in one process as in two: with ResNet's 29 norms in a row within ten steps, with VGG and
+# CTC to 3e-3 after 50 on a processor without AVX-512. In float64 nothing is left.
 CASES = {
-    "ctc": ("None-VGG-None-CTC", torch.float32),
+    "ctc": ("None-VGG-None-CTC", torch.float64),
     "attention": ("None-VGG-None-Attn", torch.float64),
     "resnet": ("None-ResNet-None-CTC", torch.float64),
 }

@@ -215,7 +215,7 @@ def test_nothing_left_to_go_on_from(tmp_path, refused):
     ("changes", "named"),
     [
         ({"seed": 6}, "seed"),
-        ({"recipe": replace(RECIPE, steps=9)}, "recipe"),
+        ({"recipe": replace(RECIPE, steps=9)}, r"recipe \(steps\)"),
         ({"identity": {"model": "another"}}, "model"),
         ({"identity": {"model": CTC, "dataset": "f00d"}}, "dataset"),
     ],

@@ -17,6 +17,7 @@ from ocrkit.papers.detection.craft import (
     weak_batch,
 )
 from ocrkit.papers.detection.craft_maps import (
+    REGION,
     SIGMA,
     affinity_quads,
     draw_maps,
@@ -24,6 +25,7 @@ from ocrkit.papers.detection.craft_maps import (
     level_radius,
     scene_maps,
     splat,
+    word_margin,
 )
 from ocrkit.papers.detection.craft_weak import (
     confidence_map,
@@ -98,6 +100,19 @@ def test_the_threshold_does_not_change_the_size_of_a_word():
     for region in (0.25, 0.35, 0.5):
         (quad,) = find_words(maps, region=region)
         assert iou(quad, box(20, 30, 62, 50)) > 0.85
+
+
+def test_a_round_word_gets_the_same_margin_on_every_side():
+    y, x = np.mgrid[:40, :40] - 19.5
+    along, down = np.cos(0.6) * x + np.sin(0.6) * y, np.cos(0.6) * y - np.sin(0.6) * x
+    spot = np.zeros((2, 40, 40), np.float32)
+    spot[0] = np.exp(-((along / 11) ** 2) - (down / 9.5) ** 2)  # round, but not quite
+    big = cv2.resize(spot[0], None, fx=2, fy=2) > REGION
+    rows, columns = (np.flatnonzero(big.any(axis)) for axis in (1, 0))
+    margin = word_margin(big)
+    left, top = columns[0] - margin, rows[0] - margin
+    right, bottom = columns[-1] + 1 + margin, rows[-1] + 1 + margin
+    np.testing.assert_allclose(find_words(spot)[0], box(left, top, right, bottom), atol=0.01)
 
 
 def test_maps_without_text_hold_no_words():

@@ -1,9 +1,9 @@
-"""The decoder that keeps its weights, and fractional pickup."""
+"""The head with context in its logits, fractional pickup, and the small reader."""
 
 import torch
 
 from ocrkit.models.prediction import Attention
-from ocrkit.papers.recognition.attention import AttentionDecoder, AttentionReader, fractional_pickup
+from ocrkit.papers.recognition.attention import AttentionReader, fractional_pickup
 
 CLASSES, MAX_LENGTH = 12, 4
 
@@ -13,29 +13,11 @@ def small_reader():
     return AttentionReader(CLASSES, MAX_LENGTH, (4, 4, 8, 8), hidden=16).eval()
 
 
-def test_it_is_the_head_of_the_24_models_with_its_weights_kept():
-    torch.manual_seed(1)
-    decoder, frames = AttentionDecoder(6, 8, CLASSES), torch.randn(3, 7, 6)
-    head = Attention(6, 8, CLASSES)
-    head.load_state_dict(decoder.state_dict())
-    text = torch.randint(2, CLASSES, (3, MAX_LENGTH + 1))
-    text[:, 0] = 0
-    forced, greedy = decoder(frames, text, 5), decoder(frames, None, 5)
-    torch.testing.assert_close(forced.logits, head(frames, text, 5))
-    logits, maps = head.decode_greedy(frames, 5)
-    taken = len(maps)  # the head stops when all have said [s]
-    torch.testing.assert_close(greedy.logits[:, :taken], logits[:, :taken])
-    torch.testing.assert_close(greedy.alpha[:, :taken], torch.stack(maps, dim=1))
-    assert forced.alpha.shape == (3, 5, 7)
-    assert forced.states.shape == (3, 5, 8)
-    torch.testing.assert_close(forced.alpha.sum(2), torch.ones(3, 5))
-
-
 def test_logits_may_see_the_context_too():
     torch.manual_seed(6)
-    decoder, frames = AttentionDecoder(6, 8, CLASSES, output_context=True), torch.randn(3, 7, 6)
+    decoder, frames = Attention(6, 8, CLASSES, output_context=True), torch.randn(3, 7, 6)
     text = torch.randint(2, CLASSES, (3, 4))
-    output = decoder(frames, text, 4)
+    output = decoder.decode(frames, text, 4)
     contexts = output.alpha @ frames
     expected = decoder.generator(output.states) + contexts @ decoder.output_context.weight.T
     torch.testing.assert_close(output.logits, expected)
@@ -43,8 +25,8 @@ def test_logits_may_see_the_context_too():
 
 def test_a_step_takes_any_weights():
     torch.manual_seed(7)
-    decoder, frames = AttentionDecoder(6, 8, CLASSES, output_context=True), torch.randn(2, 5, 6)
-    own = decoder(frames, None, 1)
+    decoder, frames = Attention(6, 8, CLASSES, output_context=True), torch.randn(2, 5, 6)
+    own = decoder.decode(frames, None, 1)
     h = torch.zeros(2, 8)
     go = torch.zeros(2, dtype=torch.int64)
     logits, state, _ = decoder.attention_step(frames, own.alpha[:, 0], go, h, h)
@@ -56,10 +38,10 @@ def test_a_step_takes_any_weights():
 
 def test_gradients_reach_the_frames_through_the_weights():
     torch.manual_seed(2)
-    decoder = AttentionDecoder(3, 4, CLASSES).double()
+    decoder = Attention(3, 4, CLASSES).double()
     frames = torch.randn(2, 5, 3, dtype=torch.double, requires_grad=True)
     text = torch.tensor([[0, 3, 4], [0, 5, 1]])
-    assert torch.autograd.gradcheck(lambda f: decoder(f, text, 3).alpha, frames)
+    assert torch.autograd.gradcheck(lambda f: decoder.decode(f, text, 3).alpha, frames)
 
 
 def test_pickup_mixes_two_neighbours_and_keeps_the_sum():

@@ -4,6 +4,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import paper_times
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -46,7 +48,8 @@ TOY = Study(
     partial(nn.Linear, 1, 1),
     Doubling,
     test=lambda model: {"slope": model.weight.item()},
-    one=lambda model, number: model(torch.tensor([[float(number)]])),
+    images=lambda: np.arange(10, dtype=np.float32)[:, None],
+    read=lambda model, images: model(torch.from_numpy(images)),
 )
 
 
@@ -105,17 +108,17 @@ def test_rows_and_curves_of_all_runs(tmp_path):
     assert rows(tmp_path / "none").empty
 
 
-def test_times_are_measured_anew_and_nothing_else_changes(tmp_path, monkeypatch):
+def test_times_are_measured_anew_and_nothing_else_changes(tmp_path, monkeypatch, capsys):
     first = [run_study(TOY, seed, tmp_path) for seed in (1, 2)]
-    monkeypatch.setattr(module, "find_study", {"toy": TOY}.get)
+    monkeypatch.setattr(paper_times, "find_study", {"toy": TOY}.get)
     monkeypatch.setattr(module, "milliseconds", lambda call: call(7).item())
-    said = []
-    module.time_again(tmp_path, lambda *told: said.append(told))
+    paper_times.main(tmp_path)
+    said = capsys.readouterr().out.splitlines()
     for seed, before in zip((1, 2), first, strict=True):
         expected = trained(TOY, tmp_path, seed)(torch.tensor([[7.0]])).item()
         after = read_json(tmp_path / f"toy-s{seed}.json")
         assert after == {**before, "ms_image": pytest.approx(expected)}
-        assert said[seed - 1] == (f"toy-s{seed}", after["ms_image"])
+        assert said[seed - 1] == f"toy-s{seed}: {expected:.1f} ms an image"
 
 
 def test_the_command_lists_every_study_and_each_can_be_found(ocrkit):
