@@ -169,8 +169,3 @@ def _quads(boxes: pd.DataFrame) -> np.ndarray:
     """Quads (n, 4, 2) of upright boxes."""
     corners = ["left", "top", "right", "top", "right", "bottom", "left", "bottom"]
     return boxes[corners].to_numpy(np.float32).reshape(-1, 4, 2)
-
-
-def found_words(pages: Sequence[Page]) -> tuple[list[np.ndarray], list[tuple[str, ...]]]:
-    """The quads (n, 4, 2) and the texts of each page's words."""
-    return [page.quads for page in pages], [page.words for page in pages]

@@ -10,11 +10,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ocrkit.data.cache import to_input
 from ocrkit.labels import AttentionLabels
 from ocrkit.models.prediction import Attention, AttentionOutput
 from ocrkit.papers.shared.sampling import pixel_centres, sample
-from ocrkit.papers.shared.scene_sets import SceneSet, vocabulary
+from ocrkit.papers.shared.scene_sets import vocabulary
 from ocrkit.papers.spotting.spotter import CHANNELS, FEATURE_STRIDE, Spotter, spotter_study
 from ocrkit.synth.scenes import SceneWord
 from ocrkit.training.losses import attention_loss
@@ -131,22 +130,6 @@ def cover(first: Tensor, last: Tensor, frames: int) -> Tensor:
     """How much of each frame lies between `first` and `last` (n,), (n, frames), 0 to 1."""
     j = torch.arange(frames, dtype=first.dtype, device=first.device)
     return (torch.minimum(last[:, None], j + 1) - torch.maximum(first[:, None], j)).clamp(0, 1)
-
-
-@torch.inference_mode()
-def read_with_attention(
-    model: TextSpotter, scenes: SceneSet, number: int
-) -> tuple[Tensor, list[str], list[Tensor]]:
-    """The model's attention in the true quads of one scene, and where it should lie.
-
-    Returns:
-        alpha (n, steps, FRAMES), the texts read, and each word's `columns`.
-    """
-    quads = [torch.from_numpy(scenes.quads[number])]
-    features, _ = model(to_input(scenes.images[number : number + 1]))
-    output = model.attend(features, quads)
-    texts = model.labels.decode(output.logits.argmax(2))
-    return output.alpha, texts, columns(scenes.words[number : number + 1], quads)
 
 
 def _model(alignment: float) -> TextSpotter:

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from ocrkit.labels import charset_of
-from ocrkit.papers.shared.scene_sets import vocabulary
 from ocrkit.papers.shared.study import find_study
 from ocrkit.papers.spotting.spotter import spotting_loss, spotting_scenes
 from ocrkit.papers.spotting.textspotter import (
@@ -19,7 +18,6 @@ from ocrkit.papers.spotting.textspotter import (
     alignment_loss,
     columns,
     cover,
-    read_with_attention,
 )
 
 SMALL = {"channels": (4, 8, 8, 8, 8), "shared": 8}
@@ -65,15 +63,6 @@ def test_the_characters_of_a_scene_lie_one_after_the_other():
         assert (middle[1:] > middle[:-1]).all()
         assert 0 <= span.min() <= 2
         assert FRAMES - 2 <= span.max() <= FRAMES
-
-
-def test_attention_comes_with_where_it_should_lie():
-    scenes = spotting_scenes("train", "rotated")
-    model = TextSpotter(vocabulary().charset, **SMALL).eval()
-    alpha, texts, spans = read_with_attention(model, scenes, 0)
-    assert alpha.shape == (len(scenes.texts[0]), MAX_LENGTH + 1, FRAMES)
-    assert len(texts) == len(spans) == len(scenes.texts[0])
-    assert [len(span) for span in spans] == [len(text) for text in scenes.texts[0]]
 
 
 def test_the_alignment_loss_teaches_where_to_look():
