@@ -56,7 +56,7 @@ def sweep(
     Stop it when you like and start it again: finished runs are kept, and a run that was under way
     goes on from its last checkpoint.
     """
-    from ocrkit.experiments import cluster_sweep, runner
+    from ocrkit.experiments import cluster, runner
     from ocrkit.experiments.grid import grid
     from ocrkit.experiments.presets import get_preset
     from ocrkit.files import check_writable
@@ -79,10 +79,12 @@ def sweep(
         if recipe is not None:
             chosen = replace(chosen, recipe=find_recipe(recipe))
         what = (chosen, images, runs, folder)
-        by = cluster_sweep if on == "ray" else runner
-        share = {"cpus": cpus, "gpus": gpus} if on == "ray" else {"workers": workers}
-        train_all = partial(by.sweep, *what, device=device, **share)
-        time_all = partial(by.time_runs, *what, device) if timing else None
+        executor, time_runs = runner.here, runner.time_runs
+        if on == "ray":
+            executor = partial(cluster.on_ray, cpus=cpus, gpus=gpus)
+            time_runs = cluster.time_runs
+        train_all = partial(runner.sweep, *what, workers, device, executor=executor)
+        time_all = partial(time_runs, *what, device) if timing else None
         run_sweep(chosen, runs, folder, train_all, time_all)
 
 

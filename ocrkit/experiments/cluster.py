@@ -1,4 +1,9 @@
-"""A Ray cluster: joined, or started on this machine; and images drawn by it. Ray is an extra."""
+"""A Ray cluster, joined or started on this machine, that draws images and trains. Ray is an extra.
+
+Each run of a sweep is a task that asks for processors or a GPU, and that Ray starts again elsewhere
+when its worker is lost. Data and results lie on a disk that all machines share, so that a run which
+is started again goes on from its last checkpoint.
+"""
 
 import contextlib
 import logging
@@ -8,14 +13,26 @@ import signal
 import socket
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, Future
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import torch
+
 from ocrkit.errors import OcrkitError
+from ocrkit.experiments import runner
+from ocrkit.experiments.datasets import DataSets
+from ocrkit.experiments.grid import Run
+from ocrkit.experiments.presets import Preset
+from ocrkit.experiments.results import read_row
+from ocrkit.files import read_json
 from ocrkit.synth.fonts import Font, find_fonts
 from ocrkit.synth.generate import Generation, Sample, in_order, sample, versions
 
+LOSSES = 10  # how often a run may lose its worker before it is given up
+PATIENCE = 60  # seconds that the runs under way have to save in when they are stopped
 _STARTS = 3  # Ray gives its own parts seconds to come up, too few on a busy machine
 _STORE = 256 * 2**20  # bytes of shared memory of a cluster of our own: images are small
 _AHEAD = 200  # chunks of images on their way at most, however large the cluster
@@ -94,16 +111,24 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-@contextlib.contextmanager
-def plain_errors() -> Iterator[None]:
-    """What a task raised, as it raised it: Ray wraps it in a traceback of many lines."""
-    ray = import_ray()
-    try:
-        yield
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from None
-    except ray.exceptions.RayError as error:
-        raise OcrkitError(f"lost on the cluster, start again: {_one_line(error)}") from error
+class _LostError(OcrkitError, BrokenExecutor):
+    """The worker of a task was lost, again and again."""
+
+
+def _future(ref: Any) -> Future:
+    """A task's result. What it raised comes as it was raised: Ray wraps it in many lines."""
+    ray, plain = import_ray(), Future()
+
+    def settle(task: Future) -> None:
+        error: Any = task.exception()
+        if isinstance(error, ray.exceptions.RayTaskError):
+            error = error.cause
+        elif isinstance(error, ray.exceptions.RayError):
+            error = _LostError(f"lost on the cluster, start again: {_one_line(error)}")
+        plain.set_exception(error) if error else plain.set_result(task.result())
+
+    ref.future().add_done_callback(settle)
+    return plain
 
 
 def draw(generation: Generation) -> Iterator[Sample]:
@@ -115,11 +140,10 @@ def draw(generation: Generation) -> Iterator[Sample]:
     task, shared, ours = ray.remote(_draw), ray.put(generation), versions()
 
     def submit(indices: range) -> Future[list[Sample]]:
-        return task.remote(shared, indices, ours).future()
+        return _future(task.remote(shared, indices, ours))
 
     ahead = min(4 * int(ray.cluster_resources().get("CPU", 1)), _AHEAD)
-    with plain_errors():
-        yield from in_order(submit, generation.count, ahead)
+    yield from in_order(submit, generation.count, ahead)
 
 
 def _draw(generation: Generation, indices: range, theirs: dict[str, Any]) -> list[Sample]:
@@ -140,3 +164,78 @@ def _check_font(font: Font) -> None:
         raise OcrkitError(
             f"{platform.node()} would draw other images: its {font.path} is another file"
         )
+
+
+@contextlib.contextmanager
+def on_ray(
+    workers: int, device: str, cpus: float = 1, gpus: float | None = None
+) -> Iterator[runner.Submit]:
+    """As `runner.here`, each run a task of the cluster; within `connected`.
+
+    workers: not heeded, for the cluster's size says how many run side by side.
+    cpus: processors that each run asks for; its threads on the CPU.
+    gpus: GPUs that each run asks for; 0.5 lets two share one. None is 1, or 0 on the CPU.
+    Raises OcrkitError: no machine of the cluster has what a run asks for.
+    """
+    ray = import_ray()
+    task = ray.remote(max_retries=LOSSES, **_wanted(device, cpus, gpus))(_train)
+    refs = []
+
+    def submit(run: Run, *job: Any) -> Future:
+        refs.append(task.options(name=run.name).remote(run, *job))
+        return _future(refs[-1])
+
+    try:
+        yield submit
+    finally:
+        _, left = ray.wait(refs, num_returns=len(refs), timeout=0)
+        for ref in reversed(left):  # those that have not begun first: they shall not
+            ray.cancel(ref)
+        if left:
+            ray.wait(left, num_returns=len(left), timeout=PATIENCE)
+
+
+def _wanted(device: str, cpus: float = 1, gpus: float | None = None) -> dict[str, float]:
+    """What a run asks for. One machine must have it all, for else Ray would wait for ever."""
+    if gpus is None:
+        gpus = 0 if device == "cpu" else 1
+    machines = [node["Resources"] for node in import_ray().nodes() if node["Alive"]]
+    if not any(has.get("CPU", 0) >= cpus and has.get("GPU", 0) >= gpus for has in machines):
+        raise OcrkitError(
+            f"none of the cluster's machines ({len(machines)}) has the {cpus:g} CPUs and {gpus:g} "
+            "GPUs that a run asks for: ask for less, or add a machine"
+        )
+    return {"num_cpus": cpus, "num_gpus": gpus}
+
+
+def _train(run: Run, preset: Preset, data: DataSets, folder: Path, device: str, *rest: Any) -> Any:
+    """`train_apart` on a machine of the cluster."""
+    # Does this machine see the data and the results of the one that asks?
+    looked_for = {data.folder / "data.json": "fingerprint", folder / "experiment.json": "dataset"}
+    for path, key in looked_for.items():
+        seen = None
+        with contextlib.suppress(OcrkitError):
+            seen = read_json(path).get(key)
+        if seen != data.fingerprint:
+            raise OcrkitError(
+                f"{platform.node()} does not see {path} with data {data.fingerprint}: data and "
+                "results must lie on a disk that all machines of the cluster share"
+            )
+    row = read_row(folder, run)
+    if runner.is_done(row):  # the worker before was lost just after it had written this
+        return row
+    if device == "cpu":
+        cpus = import_ray().get_runtime_context().get_assigned_resources().get("CPU", 1)
+        torch.set_num_threads(max(1, int(cpus)))
+    # What `ray.cancel` sends. The training saves after its next step, and this process ends.
+    signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
+    return runner.train_apart(run, preset, data, folder, device, *rest)
+
+
+def time_runs(
+    preset: Preset, data: DataSets, runs: list[Run], folder: Path, device: str = "cpu"
+) -> None:
+    """As `runner.time_runs`, on one machine of the cluster; within `connected`."""
+    task = import_ray().remote(**_wanted(device))(runner.time_runs)
+    data = replace(data, folder=data.folder.absolute())
+    _future(task.remote(preset, data, runs, folder.absolute(), device)).result()

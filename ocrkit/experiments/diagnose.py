@@ -13,14 +13,7 @@ from ocrkit.data.pictures import contrast_problem, decode
 from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments import label_checks as labels
-from ocrkit.experiments.label_checks import (
-    ConcatImageSets,
-    Finding,
-    Settings,
-    characters,
-    part_of,
-    share_of,
-)
+from ocrkit.experiments.label_checks import ConcatImageSets, Finding, Settings
 from ocrkit.models import parse_name
 from ocrkit.reading import MIN_SYLLABLE_PIXELS, higher_than_wide
 from ocrkit.training.losses import make_converter
@@ -65,8 +58,9 @@ class SampledSets(ConcatImageSets):
         return list(map(self._decoded, self.sample))
 
     def _decoded(self, index: int) -> SampledImage:
+        images, i = self.rows[index]
         try:
-            grey = decode(self.image_bytes(index))
+            grey = decode(images.image_bytes(i))
         except OcrkitError as error:
             return SampledImage(index, broken=str(error))
         return SampledImage(index, *grey.size, blank=contrast_problem(grey))
@@ -77,8 +71,9 @@ class SampledSets(ConcatImageSets):
         return [image for image in self.images if not image.broken]
 
     def digest(self, index: int) -> str:
+        images, i = self.rows[index]
         try:
-            return hashlib.sha256(self.image_bytes(index)).hexdigest()
+            return hashlib.sha256(images.image_bytes(i)).hexdigest()
         except OcrkitError:
             return ""
 
@@ -96,10 +91,8 @@ def diagnose(
 ) -> list[Finding]:
     """Look at one or more training sets, taken together, for a model.
 
-    model: such as "TPS-VGG-BiLSTM-Attn".
     image_width: pixels that every image is resized to.
     max_length: characters of the longest label.
-    charset: the characters that the model would know.
     test: a set to validate or test on; looked at for itself, and for what it shares.
     pad: would the images keep their shapes and be padded, instead of stretched?
     unfit_limit: share of labels that may need more CTC frames than there are, 0 to 1.
@@ -140,15 +133,16 @@ def check_contrast(data: SampledSets) -> Finding:
     blank, looked = [image.index for image in data.images if image.blank], len(data.images)
     problem = f"{data.found(blank, 'are one grey all over', looked)}: nothing can be seen in them"
     advice, level = "make them again, or leave them out", "stop" if len(blank) == looked else "warn"
-    well = f"none of {looked:,} looked at is blank"
-    return data.judge("contrast", blank, well, problem, advice, level)
+    return data.judge(
+        "contrast", blank, f"none of {looked:,} looked at is blank", problem, advice, level
+    )
 
 
 def check_broken(data: SampledSets) -> Finding:
     """Do the images decode?"""
     broken, looked = [image for image in data.images if image.broken], len(data.images)
     shown = ", ".join(f"{data.where(image.index)}: {image.broken}" for image in broken[:3])
-    problem = f"{part_of(len(broken), looked, 'images looked at')} do not decode ({shown})"
+    problem = f"{labels.part_of(len(broken), looked, 'images looked at')} do not decode ({shown})"
     level, advice = "warn", "training leaves them out; make them again if they matter"
     if len(broken) == looked:
         level, advice = "stop", "make the set again from whole files"
@@ -178,7 +172,7 @@ def check_squeezed(data: SampledSets) -> Finding:
     pixels = np.divide(widths, syllables)
     thin = [whole[i].index for i in np.argsort(pixels, kind="stable")]
     thin = thin[: int(np.sum(pixels < MIN_SYLLABLE_PIXELS))]
-    wanted = -(-int(np.ceil(MIN_SYLLABLE_PIXELS * share_of(syllables))) // 4) * 4
+    wanted = -(-int(np.ceil(MIN_SYLLABLE_PIXELS * labels.enough_for_most(syllables))) // 4) * 4
     text = f"are squeezed until a syllable is under {MIN_SYLLABLE_PIXELS} pixels wide, "
     text += f"median {np.median(pixels):.1f} at width {width}"
     well = f"a syllable is about {np.median(pixels):.0f} pixels wide at width {width}"
@@ -196,7 +190,7 @@ def check_shapes(data: SampledSets) -> Iterator[Finding]:
     high = [i for i, w, h in shapes if higher_than_wide(w, h) and len(data.labels[i]) > 1]
     small = [i for i, _, h in shapes if h < MIN_HEIGHT]
     widths = [image.width_at_32 for image in whole]
-    usual = max(-(-int(np.ceil(share_of(widths))) // 4) * 4, 8)
+    usual = max(-(-int(np.ceil(labels.enough_for_most(widths))) // 4) * 4, 8)
     narrow, median, wide = np.quantile(widths, (0.05, 0.5, 0.95))
     if high:
         well, text = False, data.found(high, "are higher than wide", len(whole))
@@ -226,8 +220,8 @@ def check_unseen_in_training(test: SampledSets, train: SampledSets) -> Finding:
     """Does the test set hold characters that training never shows?"""
     missing = Counter(c for label in test.labels for c in label if c not in train.counts)
     bad = [i for i, label in enumerate(test.labels) if not missing.keys().isdisjoint(label)]
-    text = "hold characters that no training label shows, "
-    problem = test.found(bad, text + characters(missing.most_common()))
+    listed = labels.characters(missing.most_common())
+    problem = test.found(bad, f"hold characters that no training label shows, {listed}")
     advice = "they cannot be read right: add training images that show them"
     well = "training shows every character of the test set"
     return test.judge("unseen characters", bad, well, problem, advice)

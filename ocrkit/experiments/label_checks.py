@@ -55,22 +55,18 @@ class ConcatImageSets:
 
     def __init__(self, sets: Sequence[ImageSet], settings: Settings, prefix: str = ""):
         self.settings, self.prefix, self._several = settings, prefix, len(sets) > 1
-        self._rows = [(images, i) for images in sets for i in range(len(images))]
+        self.rows = [(images, i) for images in sets for i in range(len(images))]
         self.texts = [text for images in sets for text in images.texts()]
         self.labels = [label_of(text) for text in self.texts]
         # In how many labels each character is.
         self.counts = Counter(c for label in self.labels for c in set(label))
 
     def __len__(self) -> int:
-        return len(self._rows)
-
-    def image_bytes(self, index: int) -> bytes:
-        images, i = self._rows[index]
-        return images.image_bytes(i)
+        return len(self.rows)
 
     def where(self, index: int) -> str:
         """How to find an image again: the set's name where there are several, and its number."""
-        images, i = self._rows[index]
+        images, i = self.rows[index]
         return f"{images.path.name} image {i}" if self._several else f"image {i}"
 
     def found(self, indices: Sequence[int], problem: str, looked_at: int = 0) -> str:
@@ -88,9 +84,9 @@ class ConcatImageSets:
         return Finding("ok", self.prefix + what, well)
 
 
-def quoted(text: str, longest: int = 24) -> str:
+def quoted(text: str) -> str:
     """A text in quotes, cut where it is long, invisible characters spelled out."""
-    shown = repr(text if len(text) <= longest else text[: longest - 1] + "…")
+    shown = repr(text if len(text) <= 24 else text[:23] + "…")
     return "".join(f"\\u{ord(c):04x}" if invisible(c) else c for c in shown)
 
 
@@ -101,16 +97,16 @@ def part_of(count: int, total: int, things: str) -> str:
     return f"{count:,} of {total:,} {things} ({percent} %)"
 
 
-def characters(counts: Iterable[tuple[str, int]], most: int = 8) -> str:
+def characters(counts: Iterable[tuple[str, int]]) -> str:
     """Characters and how often they occur: "뷁 (3), A (1), and 5 more"."""
     listed = list(counts)
-    shown = [f"{f'U+{ord(c):04X}' if invisible(c) else c} ({n:,})" for c, n in listed[:most]]
-    return ", ".join(shown + [f"and {len(listed) - most:,} more"] * (len(listed) > most))
+    shown = [f"{f'U+{ord(c):04X}' if invisible(c) else c} ({n:,})" for c, n in listed[:8]]
+    return ", ".join(shown + [f"and {len(listed) - 8:,} more"] * (len(listed) > 8))
 
 
-def share_of(values: Sequence[float], share: float = 0.99) -> float:
-    """The smallest of the values that is not exceeded by this share of them."""
-    return float(np.quantile(np.asarray(values), share, method="inverted_cdf"))
+def enough_for_most(values: Sequence[float]) -> float:
+    """The smallest of the values that 99 % of them do not exceed."""
+    return float(np.quantile(np.asarray(values), 0.99, method="inverted_cdf"))
 
 
 def narrowest(feature: str, needed: int) -> int:
@@ -132,7 +128,7 @@ def check_frames(data: ConcatImageSets) -> Finding:
     so = "could never be read right" if data.prefix else "would teach nothing, without any error"
     problem = f"cannot be said in the {here} CTC frames of width {width}: they need up to {most}, "
     enough = f"{narrowest(stages.feature, most)} (all fit)"
-    if (nearly := narrowest(stages.feature, int(share_of(needs)))) > width:
+    if (nearly := narrowest(stages.feature, int(enough_for_most(needs)))) > width:
         enough = f"{nearly} (99 % fit), {enough}"
     advice = f"--image-width {enough}, shorter pieces of text, or a model that ends in Attn"
     well = f"every label fits the {here} CTC frames of width {width} (most needed {most})"
@@ -147,7 +143,7 @@ def check_length(data: ConcatImageSets) -> Finding:
     long = [i for i, length in enumerate(lengths) if length > limit]
     so = ": attention cannot be trained on them" if attention else ""
     advice = f"--max-length {longest}"
-    if (usual := int(share_of(lengths))) < longest:
+    if (usual := int(enough_for_most(lengths))) < longest:
         advice += f" ({usual} is enough for 99 %: are the longest labels right?)"
     well = f"the longest label has {longest} of {limit} characters"
     problem = data.found(long, f"are over max_length = {limit}{so}")
@@ -179,10 +175,9 @@ def check_charset(data: ConcatImageSets) -> Finding:
 def check_spaces(data: ConcatImageSets) -> Finding:
     """Do texts hold spaces? No charset here does."""
     spaced = [i for i, text in enumerate(data.texts) if len(text.split()) > 1]
+    first = "".join(f"{data.where(i)} {quoted(data.texts[i].strip())}" for i in spaced[:1])
     problem = f"{part_of(len(spaced), len(data), 'labels')} hold spaces: they are stripped, so the "
-    problem += "model writes none"
-    if spaced:
-        problem += f" ({data.where(spaced[0])} {quoted(data.texts[spaced[0]].strip())})"
+    problem += f"model writes none ({first})"
     advice = "nothing to change; cut images into words if you need the spaces"
     return data.judge("spaces", spaced, "no label holds spaces", problem, advice)
 
@@ -260,13 +255,10 @@ def likeness(character: str) -> str:
 def check_look_alikes(data: ConcatImageSets) -> Finding:
     """Is something written in two ways that no image can tell apart?"""
     groups = defaultdict(list)
-    for character in sorted(data.counts):
-        groups[likeness(character)].append(
-            f"{character} U+{ord(character):04X} ({data.counts[character]:,})"
-        )
+    for c in sorted(data.counts):
+        groups[likeness(c)].append(f"{c} U+{ord(c):04X} ({data.counts[c]:,})")
     alike = [", ".join(group) for group in groups.values() if len(group) > 1]
     more = f"; and {len(alike) - 6} more" if len(alike) > 6 else ""
-    problem = "characters that look the same count as different ones: "
-    problem += "; ".join(alike[:6]) + more
+    problem = f"characters that look the same count as different ones: {'; '.join(alike[:6])}{more}"
     well = "no two characters of the labels look the same"
     return data.judge("look-alikes", alike, well, problem, "write each in one way in all labels")

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,6 @@ class Event:
     row: dict | None = None
 
 
-Watch = Callable[[Event], None]
-WatchSteps = Callable[[Progress], None]
 # Has `train_apart` called with these arguments; a process that was lost is a BrokenExecutor.
 Submit = Callable[..., Future]
 
@@ -63,7 +61,7 @@ def run_one(
     run: Run,
     folder: Path,
     device: str = "cpu",
-    watch: WatchSteps = lambda progress: None,
+    watch: Callable[[Progress], None] = lambda progress: None,
     **settings: Any,
 ) -> dict:
     """Train and test one model; write its checkpoint and its row, and return the row.
@@ -93,10 +91,9 @@ def run_one(
             **{f"params_{stage.lower()}": count for stage, count in sizes.items()},
             "history": result.history,
         }
+        checkpoint = folder / "checkpoints" / run.name
         about = {"preset": preset.name, "seed": run.seed, "accuracy": row["accuracy"]}
-        save_checkpoint(
-            model, folder / "checkpoints" / run.name, trainer.converter.charset, **about
-        )
+        save_checkpoint(model, checkpoint, trainer.converter.charset, **about)
     except Exception as error:  # whatever it was, the other runs go on
         line = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(line.filename).name}:{line.lineno}"
@@ -111,11 +108,7 @@ def run_one(
 
 def _origin(preset: Preset, data: DataSets, run: Run, device: torch.device) -> dict[str, Any]:
     """The part of a row that says what was trained, on what, where and when."""
-    versions = {
-        "ocrkit": ocrkit.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
+    versions = {module.__name__: module.__version__ for module in (ocrkit, torch)}
     cpu = f"CPU ({torch.backends.cpu.get_cpu_capability()}, {platform.machine()})"
     return {
         "model": run.model,
@@ -125,7 +118,7 @@ def _origin(preset: Preset, data: DataSets, run: Run, device: torch.device) -> d
         "recipe": preset.recipe.name,
         "dataset": data.fingerprint,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
-        "versions": json.dumps(versions),
+        "versions": json.dumps(versions | {"python": platform.python_version()}),
         "finished": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
     }
 
@@ -137,14 +130,13 @@ def run_together(
     run: Run,
     folder: Path,
     device: str = "cpu",
-    watch: WatchSteps = lambda progress: None,
+    watch: Callable[[Progress], None] = lambda progress: None,
     **settings: Any,
 ) -> dict | None:
     """As `run_one`, unless it is done, by all processes of `world`, each with its part of a batch.
 
     Returns the row in rank 0, which tests and writes; None in the others.
-    Raises OcrkitError: the folder holds another experiment, there is no such device, or another
-    process was lost.
+    Raises OcrkitError: as `run_one`, the folder holds another experiment, or a process was lost.
     """
 
     def begin() -> dict | None:
@@ -153,13 +145,12 @@ def run_together(
         return read_row(folder, run)
 
     row = world.broadcast_from_main(begin)
-    if is_done(row):
-        return row if world.is_main else None
-    settings["world"] = world
-    if world.is_main:
-        return run_one(preset, data, run, folder, device, watch, **settings)
-    train_run(preset, data, run, state_folder(folder, run), device=device, **settings)
-    return None
+    if not is_done(row):
+        if world.is_main:
+            return run_one(preset, data, run, folder, device, watch, world=world, **settings)
+        state = state_folder(folder, run)
+        train_run(preset, data, run, state, device=device, world=world, **settings)
+    return row if world.is_main else None
 
 
 def is_done(row: dict | None, with_latency: bool = False) -> bool:
@@ -206,7 +197,7 @@ def train_apart(
 
     A SIGTERM ends this process once its run is saved: it must not wait for more work.
     """
-    path, written = progress_path(folder, run), 0.0
+    written = 0.0
 
     def watch(now: Progress) -> None:
         nonlocal written
@@ -214,7 +205,7 @@ def train_apart(
             written = time.monotonic()
             told = {"step": now.step, "steps": now.steps, "accuracy": now.valid_accuracy}
             with contextlib.suppress(OcrkitError):  # a full disk is said where it matters
-                write_json(path, told)
+                write_json(progress_path(folder, run), told)
 
     with save_on_sigterm(), contextlib.suppress(Interrupted):
         return run_one(preset, data, run, folder, device, watch, **settings)
@@ -232,16 +223,17 @@ def sweep(
     folder: Path,
     workers: int = 2,
     device: str = "cpu",
-    watch: Watch = lambda event: None,
+    watch: Callable[[Event], None] = lambda event: None,
     settings: dict[str, Any] | None = None,
     executor: Callable[[int, str], AbstractContextManager[Submit]] = here,
 ) -> None:
     """Train and test what is not done yet, the longest runs first.
 
-    workers: runs side by side. `settings` are other fields of `Trainer`.
-    executor: where they run.
-    Raises OcrkitError: the folder holds another experiment, or a worker process died; Interrupted:
-    a SIGTERM came (where it is heeded), and the runs under way are saved.
+    workers: runs side by side. settings: other fields of `Trainer`.
+    executor: where they run: `here` in processes of this machine, `cluster.on_ray` on a cluster.
+    Raises OcrkitError: the folder holds another experiment, a worker died (on a cluster: again and
+    again), or as the executor; Interrupted: a SIGTERM came (where it is heeded), and the runs under
+    way are saved.
     """
     check_folder(folder, preset, data)
     todo = longest_first([run for run in runs if not is_done(read_row(folder, run))])
@@ -254,6 +246,7 @@ def sweep(
     decode_all(preset, data)
     for run in todo:
         progress_path(folder, run).unlink(missing_ok=True)  # an earlier sweep's
+    data = replace(data, folder=data.folder.absolute())  # other machines work in other folders
     job = (preset, data, folder.absolute(), device, settings or {})
     seen, lost = {}, []
     with executor(min(workers, len(todo)), device) as submit:
@@ -299,12 +292,8 @@ def time_runs(
             continue
         model, _ = load_checkpoint(folder / "checkpoints" / run.name)
         model.to(device)
-        one, many = measure_latency(model, inputs[:1]), measure_latency(model, inputs, repeats=7)
-        row |= {
-            "latency_1_ms_median": round(one[0], 3),
-            "latency_1_ms_p95": round(one[1], 3),
-            "latency_n_ms_median": round(many[0], 4),
-            "latency_n_ms_p95": round(many[1], 4),
-            "latency_n": len(inputs),
-        }
-        write_row(folder, run, row)
+        for name, batch, repeats, digits in (("1", inputs[:1], 20, 3), ("n", inputs, 7, 4)):
+            median, p95 = measure_latency(model, batch, repeats)
+            row[f"latency_{name}_ms_median"] = round(median, digits)
+            row[f"latency_{name}_ms_p95"] = round(p95, digits)
+        write_row(folder, run, row | {"latency_n": len(inputs)})

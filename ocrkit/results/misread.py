@@ -29,7 +29,7 @@ small{color:#666}</style>
 first. What differs is marked.</p><table><tr><th>image<th>written, and below it read<th>edits</tr>
 {%- for one in worst[:most] %}
 <tr><td><img alt="" src="{{ one.picture() }}"><br><small>{{ one.where }}</small>
-<td>{{ marked(one.parts(true)) }}{{ marked(one.parts(false)) }}<td>{{ one.edits }} of
+<td>{% for parts in one.parts() %}{{ marked(parts) }}{% endfor %}<td>{{ one.edits }} of
 {{- " " ~ one.true | length }}</tr>{% endfor %}</table></html>
 """)
 
@@ -48,19 +48,12 @@ class Misread:
         """Characters to insert, delete or replace."""
         return Levenshtein.distance(self.read, self.true)
 
-    @property
-    def rate(self) -> float:
-        """Edits a character of the true text."""
-        return self.edits / max(len(self.true), 1)
-
-    def parts(self, true: bool) -> list[tuple[str, bool]]:
-        """The true or the read text in parts, and whether each differs from the other text."""
-        start, end, text = ("src_start", "src_end", self.true)
-        if not true:
-            start, end, text = ("dest_start", "dest_end", self.read)
+    def parts(self) -> list[list[tuple[str, bool]]]:
+        """The true text and the read one, each in parts, with whether a part differs."""
         found = Levenshtein.opcodes(self.true, self.read)
-        cut = [(text[getattr(p, start) : getattr(p, end)], p.tag != "equal") for p in found]
-        return [part for part in cut if part[0]]
+        true = [(self.true[p.src_start : p.src_end], p.tag != "equal") for p in found]
+        read = [(self.read[p.dest_start : p.dest_end], p.tag != "equal") for p in found]
+        return [[part for part in parts if part[0]] for parts in (true, read)]
 
     def picture(self) -> str:
         """Decoded and written anew: nothing but pixels comes from the file."""
@@ -77,5 +70,9 @@ def misread_page(title: str, misread: Iterable[Misread], images: int) -> str:
     misread: in any order; at most `MOST` are shown.
     images: how many were read in all.
     """
-    worst = sorted(misread, key=lambda one: (-one.rate, -one.edits, one.where))
+
+    def worst_first(one: Misread) -> tuple[float, int, str]:
+        return -one.edits / max(len(one.true), 1), -one.edits, one.where
+
+    worst = sorted(misread, key=worst_first)
     return _PAGE.render(title=title, worst=worst, images=images, most=MOST)

@@ -63,8 +63,8 @@ def measure(rows: Rows, images: int | None = None, draws: int = DRAWS, seed: int
 
     A model's seeds are drawn with replacement, and their deviations from the mean stretched by
     sqrt(k / (k - 1)), for a plain bootstrap over k seeds shows a variance too small by that. A
-    model with one seed borrows the pooled spread of those with several; where no model has
-    several, the noise of seeds cannot be seen, and `noise` says so.
+    model with one seed borrows the pooled spread of those with several; where none has, `noise`
+    says that seeds' noise cannot be seen.
     Raises OcrkitError: unknown models or mixed presets, as `rows.by_model`.
     """
     merged = by_model(rows).dropna(subset="accuracy_percent").set_index("model")
@@ -94,12 +94,6 @@ def interval(draws: np.ndarray | pd.Series, level: float = 0.95) -> tuple[float,
         return float("nan"), float("nan")
     low, high = np.quantile(np.asarray(draws), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def normal_interval(value: float, draws: np.ndarray, level: float) -> tuple[float, float]:
-    """The value and so many bootstrap standard errors to each side as a normal curve needs."""
-    reach = float(stats.norm.ppf((1 + level) / 2) * np.std(draws))
-    return value - reach, value + reach
 
 
 def intervals(rows: Rows) -> pd.DataFrame:
@@ -142,10 +136,9 @@ def stage_contrast(
 
 def make_gains(stage: str, option: str, over: str, gain: pd.Series, draws: pd.DataFrame) -> Gains:
     """Gains by pair (points) and their bootstrap draws (pairs x draws), with their intervals."""
-    level = 1 - 0.05 / max(len(gain), 1)
-    bounds = [normal_interval(gain[pair], draws.loc[pair].to_numpy(), level) for pair in gain.index]
-    table = gain.to_frame("gain")
-    table[["low", "high"]] = np.reshape(bounds, (-1, 2)).astype(float)
+    # As many bootstrap standard errors to each side as a normal curve needs for all pairs together.
+    reach = stats.norm.ppf(1 - 0.025 / max(len(gain), 1)) * draws.std(axis=1, ddof=0)
+    table = gain.to_frame("gain").assign(low=gain - reach, high=gain + reach)
     table["state"] = np.select([table["low"] > 0, table["high"] < 0], ["holds", "fails"], "open")
     mean = interval(draws.mean() if len(gain) else [])
     return Gains(stage, option, over, table, draws, float(gain.mean()), *mean)
@@ -175,7 +168,7 @@ def rank_correlation(
 
 
 def _pairs(
-    names: pd.Index, stage: str, option: str, over: str, where: Mapping[str, str] | None = None
+    names: pd.Index, stage: str, option: str, over: str, where: Mapping[str, str]
 ) -> dict[str, tuple[str, str]]:
     """Pairs of models that differ in one stage alone, by their name with "?" for that stage."""
     if stage not in published.STAGES:
@@ -183,7 +176,7 @@ def _pairs(
     pairs = {}
     for name in names:
         parts = dict(zip(published.STAGES, name.split("-"), strict=True))
-        wanted = all(parts[other] == kept for other, kept in (where or {}).items())
+        wanted = all(parts[other] == kept for other, kept in where.items())
         rival = "-".join((parts | {stage: over}).values())
         if parts[stage] == option and rival in names and wanted:
             pairs["-".join((parts | {stage: "?"}).values())] = (name, rival)
@@ -205,6 +198,7 @@ def _runs(rows: pd.DataFrame) -> dict[str, tuple[list[float], int | None]]:
 def _draw(
     scores: list[float], images: int | None, pooled: float, draws: int, rng: np.random.Generator
 ) -> np.ndarray:
+    """Accuracies (percent) that a model's runs might have had."""
     mean, k = float(np.mean(scores)), len(scores)
     if k > 1:
         deviations = np.asarray(scores)[rng.integers(k, size=(draws, k))].mean(1) - mean

@@ -9,15 +9,15 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import ray
 
-from ocrkit.experiments import cluster_sweep, runner
-from ocrkit.experiments.cluster import connected, draw
-from ocrkit.experiments.cluster_sweep import sweep, time_runs
+from ocrkit.experiments import cluster, runner
+from ocrkit.experiments.cluster import connected, draw, on_ray, time_runs
 from ocrkit.experiments.datasets import prepare
 from ocrkit.experiments.grid import Run
 from ocrkit.experiments.presets import Preset
@@ -28,6 +28,7 @@ from ocrkit.training.checkpoint import load_state
 from ocrkit.training.interruption import Interrupted, save_on_sigterm
 
 CTC, ATTN = Run("None-VGG-None-CTC", 1), Run("TPS-VGG-None-Attn", 1)
+sweep = partial(runner.sweep, executor=on_ray)
 PATIENCE = 120  # seconds after which what does not come has failed
 
 
@@ -172,7 +173,7 @@ def test_a_run_whose_worker_is_lost_goes_on_from_its_checkpoint(
 def test_a_run_that_loses_every_worker_stops_no_other(
     address, long, data, tmp_path, monkeypatch, refused
 ):
-    monkeypatch.setattr(cluster_sweep, "LOSSES", 1)
+    monkeypatch.setattr(cluster, "LOSSES", 1)
     other = Run(CTC.model, 2)
     lost = set()
 

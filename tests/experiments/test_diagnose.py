@@ -13,7 +13,7 @@ from PIL import Image
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.experiments import diagnose as module
 from ocrkit.experiments.diagnose import Finding, diagnose, refuse
-from ocrkit.experiments.label_checks import likeness, narrowest, share_of
+from ocrkit.experiments.label_checks import enough_for_most, likeness, narrowest
 from ocrkit.hangul import charset as named_charset
 from ocrkit.labels import charset_of, frames_needed
 from ocrkit.models.features import EXTRACTORS, frames
@@ -69,7 +69,7 @@ def test_labels_that_do_not_fit_the_frames_and_the_width_that_would_do(tmp_path)
 )
 def test_the_width_named_is_the_narrowest_at_which_99_percent_fit(labels, feature):
     needs = [frames_needed(label) for label in labels]
-    width = narrowest(feature, int(share_of(needs)))
+    width = narrowest(feature, int(enough_for_most(needs)))
 
     def fit(width: int) -> float:
         return sum(need <= frames(feature, width) for need in needs) / len(needs)
