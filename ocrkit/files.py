@@ -43,11 +43,7 @@ def check_writable(folder: str | Path) -> None:
 
 
 def _prefix(path: Path) -> str:
-    """How the temporary things beside `path` begin: its name and this process."""
-    return f"{_shared_prefix(path)}{os.getpid()}."
-
-
-def _shared_prefix(path: Path) -> str:
+    """How the temporary things beside `path` begin; a process and a dot follow."""
     # The machine's name too: on a shared disk, another machine's process may well be alive.
     return f".{path.name}.{platform.node() or 'here'}-"
 
@@ -70,8 +66,8 @@ def sweep_up(path: Path, ours: re.Pattern[str] | None = None) -> None:
     ours: for a folder, as in `atomic_folder`.
     """
     path = Path(os.path.realpath(path))
-    for left in path.parent.glob(f"{glob.escape(_shared_prefix(path))}*"):
-        process = left.name.removeprefix(_shared_prefix(path)).split(".")[0]
+    for left in path.parent.glob(f"{glob.escape(_prefix(path))}*"):
+        process = left.name.removeprefix(_prefix(path)).split(".")[0]
         if left.suffix not in (".part", ".old") or not process.isdigit() or _is_alive(int(process)):
             continue
         if left.suffix == ".old" and not path.exists():
@@ -138,15 +134,15 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep_up(path)
         # The same folder, for a rename is atomic only within one file system.
-        handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=".part", dir=path.parent)
+        prefix = f"{_prefix(path)}{os.getpid()}."
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
         os.close(handle)
         Path(name).chmod(0o644)  # mkstemp makes private files; these are meant to be shared
-        temporary = Path(name)
         try:
-            yield temporary
-            os.replace(temporary, path)
+            yield Path(name)
+            os.replace(name, path)
         finally:
-            temporary.unlink(missing_ok=True)
+            Path(name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -164,7 +160,8 @@ def atomic_folder(path: str | Path, ours: re.Pattern[str]) -> Iterator[Path]:
         path = Path(os.path.realpath(given))
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep_up(path, ours)
-        temporary = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=".part", dir=path.parent))
+        prefix = f"{_prefix(path)}{os.getpid()}."
+        temporary = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=path.parent))
         temporary.chmod(0o755)
         try:
             yield temporary

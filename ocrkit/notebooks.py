@@ -1,12 +1,12 @@
 """What every notebook needs: its opening lines, its look, and how it is run."""
 
-import contextlib
 import os
 import platform
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from unittest import mock
 
 import torch
 
@@ -107,7 +107,12 @@ def execute(
 
     start = time.perf_counter()
     try:
-        with _no_settings():
+        # Kernels know no one's settings of IPython: a person's start-up files have no place in what
+        # is saved, and a home that cannot be written is complained of.
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+            mock.patch.dict(os.environ, IPYTHONDIR=folder),
+        ):
             papermill.execute_notebook(
                 str(notebook),
                 str(out),
@@ -125,22 +130,3 @@ def execute(
     except PapermillExecutionError as error:
         raise OcrkitError(f"{notebook.name}: {error.ename} in a cell: {error.evalue}") from error
     return time.perf_counter() - start
-
-
-@contextlib.contextmanager
-def _no_settings() -> Iterator[None]:
-    """Kernels started in the block know no one's settings of IPython.
-
-    Start-up files of a person's have no place in what is saved, and a home that cannot be written
-    is complained of.
-    """
-    before = os.environ.get("IPYTHONDIR")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        os.environ["IPYTHONDIR"] = folder
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["IPYTHONDIR"]
-            else:
-                os.environ["IPYTHONDIR"] = before

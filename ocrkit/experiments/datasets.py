@@ -122,13 +122,15 @@ def _choose_words(
     else:
         charset = named_charset(preset.charset)
     allowed, over = frozenset(charset), words_over(drawable, charset)
+    shown = "".join(sorted(undrawable)[:20])
+    shown += f" and {len(undrawable) - 20:,} more" if len(undrawable) > 20 else ""
     usable = [word for word in over if len(word) <= longest]
     reasons = {
         "hold no Hangul syllable (--all-characters keeps them)": listed.wordless,
         "are drawn without what is no Hangul syllable (--all-characters keeps it)": [
             f"{entry} as {word}" for entry, word in listed.shortened.items()
         ],
-        f"hold characters that no font has ({shown(undrawable)})": [
+        f"hold characters that no font has ({shown})": [
             word for word in listed.words if not undrawable.isdisjoint(word)
         ],
         f"hold other characters than the {len(charset)} commonest (--syllables 0 takes all)": [
@@ -138,25 +140,16 @@ def _choose_words(
     }
     left_out = {reason: entries for reason, entries in reasons.items() if entries}
     if len(usable) < 10:
-        details = "".join(
-            f"; {first_few(entries)} {reason}" for reason, entries in left_out.items()
-        )
-        raise OcrkitError(
-            f"{len(usable)} words can be drawn, and 10 are needed{details}: give more"
-        )
+        parts = [f"{len(usable)} words can be drawn, and 10 are needed"]
+        parts += [f"{first_few(entries)} {reason}" for reason, entries in left_out.items()]
+        raise OcrkitError(f"{'; '.join(parts)}: give more")
     return charset, usable, left_out
 
 
-def shown(characters: set[str], most: int = 20) -> str:
-    """Characters in order, and how many more there are."""
-    more = f" and {len(characters) - most:,} more" if len(characters) > most else ""
-    return "".join(sorted(characters)[:most]) + more
-
-
-def first_few(entries: Sequence[str], most: int = 5) -> str:
-    """How many entries, and the first of them: "7 words (가, 나, 다 and 4 more)"."""
-    more = f" and {len(entries) - most:,} more" if len(entries) > most else ""
-    return f"{len(entries):,} words ({', '.join(entries[:most])}{more})"
+def first_few(entries: Sequence[str]) -> str:
+    """How many entries, and the first of them: "7 words (가, 나, 다, 라, 마 and 2 more)"."""
+    more = f" and {len(entries) - 5:,} more" if len(entries) > 5 else ""
+    return f"{len(entries):,} words ({', '.join(entries[:5])}{more})"
 
 
 def _generations(

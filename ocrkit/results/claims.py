@@ -1,34 +1,24 @@
-"""The paper's claims as predicates: each takes rows and returns a verdict with its numbers."""
+"""The paper's claims as predicates: each takes rows and returns a verdict with its numbers.
+
+A difference counts only when its interval leaves zero out; one that does not is open, and a claim
+that rests on open differences is "not settled". "Cannot be checked": rows are missing, or what it
+takes was never published. Notebook 70 tells what the verdicts mean.
+"""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ocrkit import published
 from ocrkit.experiments.grid import count_parameters
-from ocrkit.results import tables
+from ocrkit.results import statistics, tables
 from ocrkit.results.rows import Rows, by_model
-from ocrkit.results.statistics import (
-    PAPER_MIX,
-    PAPER_SENTENCES,
-    Measured,
-    interval,
-    measure,
-    stage_contrast,
-)
-from ocrkit.results.verdicts import (
-    CANNOT,
-    DIFFERS,
-    NOT_SETTLED,
-    REPRODUCED,
-    Finding,
-    judge_gains,
-    settled,
-)
+from ocrkit.results.statistics import Gains, Measured, interval
 
 # What the paper says, in points, percent and millions; it cuts decimals, it does not round.
 BEST, ENGLISH_BEST = "TPS-VGG-BiLSTM-Attn", "TPS-ResNet-BiLSTM-Attn"
@@ -36,6 +26,29 @@ BEST_ACCURACY = 88.24
 LARGEST_GAIN = 34
 TPS_PARAMETERS = 1.6
 MEAN_PARAMETERS = {"ResNet": 47.7, "VGG": 9.0, "RCNN": 5.3}
+REPRODUCED, DIFFERS, NOT_SETTLED = "reproduced", "differs", "not settled"
+CANNOT, IN_PART = "cannot be checked", "holds in part"
+
+
+class Finding(NamedTuple):
+    """What the rows say of one claim."""
+
+    verdict: str  # reproduced, differs, holds in part, not settled or cannot be checked
+    value: float = math.nan  # the number that the verdict rests on and its 95 % interval; NaN: none
+    low: float = math.nan
+    high: float = math.nan
+    counted: int = 0  # of how many pairs or models the rows have results; 0: does not apply
+    expected: int = 0
+    names: str = ""  # the models or pairs that decide, or further numbers
+
+    def evidence(self, unit: str) -> str:
+        """The numbers in one line, such as "21.5 points (21.4 to 21.6); 12 of 12"."""
+        decimals = 3 if unit.startswith("M") else 2
+        value, low, high = (f"{round(n, decimals):g}" for n in (self.value, self.low, self.high))
+        number = "" if value == "nan" else f"{value} {unit}"
+        spread = "" if low == "nan" else f" ({low} to {high})"
+        count = f"{self.counted} of {self.expected}" if self.expected else ""
+        return "; ".join(filter(None, [number + spread, count, self.names]))
 
 
 @dataclass(frozen=True)
@@ -55,17 +68,14 @@ def judge(rows: Rows, images: int | None = None) -> dict[str, Finding]:
     Raises OcrkitError: rows that mix presets or name an unknown model.
     """
     merged = by_model(rows).dropna(subset="accuracy_percent").set_index("model")
-    side = Side(merged, measure(rows, images), is_paper=images is not None)
+    side = Side(merged, statistics.measure(rows, images), is_paper=images is not None)
     smoke = rows is not None and "preset" in rows and bool((rows["preset"] == "smoke").any())
     findings = {}
     for claim in published.claims().itertuples():
-        if merged.empty:
-            findings[claim.name] = Finding(CANNOT, names="no results")
-        elif smoke and claim.rests_on == "accuracy":
-            # A few training steps: its accuracies say nothing.
-            findings[claim.name] = Finding(CANNOT, names="a smoke run")
-        else:
-            findings[claim.name] = _JUDGES[claim.name](side)
+        why = "no results" if merged.empty else ""
+        if smoke and claim.rests_on == "accuracy":  # a few training steps: they say nothing
+            why = why or "a smoke run"
+        findings[claim.name] = Finding(CANNOT, names=why) if why else _JUDGES[claim.name](side)
     return findings
 
 
@@ -75,15 +85,12 @@ def claims_table(rows: Rows = None, who: str = "yours") -> pd.DataFrame:
     rows: result rows (`runs.csv`), or None.
     who: whose rows they are, "yours" or "reference": the prefix of their columns.
     Returns columns claim, source, paper_verdict, paper_evidence, paper_verdict_sentences, then
-    verdict and evidence with the prefix `who`. The paper's accuracies are taken to come from all
-    92,700 test images that it describes, the kindest reading; paper_verdict_sentences is the
-    verdict were they of the 2,700 sentences alone.
+    verdict and evidence with the prefix `who`. The paper's accuracies are taken to be of all 92,700
+    test images that it describes; paper_verdict_sentences is for the 2,700 sentences alone.
     """
-    (mix, sentences), ours = _of_paper(), judge(rows)
-    table = published.claims()
+    table, sentences = published.claims(), _of_paper(statistics.PAPER_SENTENCES)
     names, units = table["name"], table["unit"]
-    sides = {"paper": mix, who: ours}
-    for source, found in sides.items():
+    for source, found in {"paper": _of_paper(statistics.PAPER_MIX), who: judge(rows)}.items():
         table[f"{source}_verdict"] = [found[name].verdict for name in names]
         table[f"{source}_evidence"] = [
             found[name].evidence(unit) for name, unit in zip(names, units, strict=True)
@@ -94,25 +101,51 @@ def claims_table(rows: Rows = None, who: str = "yours") -> pd.DataFrame:
 
 
 @cache  # the published rows do not change
-def _of_paper() -> tuple[dict[str, Finding], ...]:
-    return tuple(judge(published.figures(), images) for images in (PAPER_MIX, PAPER_SENTENCES))
+def _of_paper(images: int) -> dict[str, Finding]:
+    return judge(published.figures(), images)
+
+
+def settled(low: float, high: float) -> str:
+    """The verdict on a difference that should be above zero, from its interval."""
+    return REPRODUCED if low > 0 else DIFFERS if high < 0 else NOT_SETTLED
+
+
+def judge_gains(gains: Gains, expected: int) -> Finding:
+    """The verdict on "this option is better than that": for each pair, and on average.
+
+    Holds in part: surely better in some pairs and surely worse in others. Reproduced: better on
+    average, and surely worse in no pair. Differs: worse on average, and surely better in no pair.
+    Else not settled.
+    expected: pairs that a whole grid has.
+    """
+    table = gains.table
+    if table.empty:
+        return Finding(CANNOT, expected=expected)
+    better, worse = (table.index[table["state"] == state] for state in ("holds", "fails"))
+    names = f"holds: {len(better)}" + (f"; fails: {', '.join(worse)}" if len(worse) else "")
+    verdict = settled(gains.low, gains.high)
+    if len(better) and len(worse):
+        verdict = IN_PART
+    elif (verdict == REPRODUCED and len(worse)) or (verdict == DIFFERS and len(better)):
+        verdict = NOT_SETTLED
+    return Finding(verdict, gains.mean, gains.low, gains.high, len(table), expected, names)
 
 
 def _gains(side: Side, stage: str, option: str, over: str, expected: int, **where: str) -> Finding:
-    return judge_gains(stage_contrast(side.measured, stage, option, over, where), expected)
+    gains = statistics.stage_contrast(side.measured, stage, option, over, where)
+    return judge_gains(gains, expected)
 
 
 def _largest_tps_gain(side: Side) -> Finding:
-    table = stage_contrast(side.measured, "transformation", "TPS", "None").table
+    table = statistics.stage_contrast(side.measured, "transformation", "TPS", "None").table
     if table.empty:
         return Finding(CANNOT, expected=12)
     largest = table[table["gain"] == table["gain"].max()]
     gain, low, high = largest[["gain", "low", "high"]].iloc[0]
     pairs = "" if len(largest) == len(table) > 1 else ", ".join(largest.index)
     reached = low < LARGEST_GAIN + 1 and high >= LARGEST_GAIN
-    verdict = (
-        REPRODUCED if math.floor(gain) == LARGEST_GAIN else NOT_SETTLED if reached else DIFFERS
-    )
+    verdict = NOT_SETTLED if reached else DIFFERS
+    verdict = REPRODUCED if math.floor(gain) == LARGEST_GAIN else verdict
     return Finding(verdict, gain, low, high, len(table), 12, pairs)
 
 
@@ -123,10 +156,9 @@ def _best_model(side: Side) -> Finding:
         return Finding(CANNOT, counted=len(means), expected=24)
     wins = float((draws.loc[BEST] > draws.drop(index=BEST).max()).mean())
     first = list(means.index[means == means.max()])
+    verdict = DIFFERS if BEST not in first and wins <= 0.05 else NOT_SETTLED
     if first == [BEST] and wins >= 0.95:
         verdict = REPRODUCED if len(means) == len(published.model_names()) else CANNOT
-    else:
-        verdict = DIFFERS if BEST not in first and wins <= 0.05 else NOT_SETTLED
     rank = int((means > means[BEST]).sum()) + 1
     best = "all tie" if len(first) == len(means) else f"best: {', '.join(first)}"
     names = f"{best}; the paper's best is number {rank}"
@@ -137,8 +169,8 @@ def _beats_the_english_best(side: Side) -> Finding:
     means, draws = side.measured.means, side.measured.draws
     if not {BEST, ENGLISH_BEST} <= set(means.index):
         return Finding(CANNOT)
-    low, high = interval(draws.loc[BEST] - draws.loc[ENGLISH_BEST])
-    return Finding(settled(low, high), means[BEST] - means[ENGLISH_BEST], low, high)
+    bounds = interval(draws.loc[BEST] - draws.loc[ENGLISH_BEST])
+    return Finding(settled(*bounds), means[BEST] - means[ENGLISH_BEST], *bounds)
 
 
 def _reads_88_percent(side: Side) -> Finding:
@@ -190,9 +222,6 @@ def _frontier_share(cost: pd.Series, draws: pd.DataFrame, printed: pd.Series) ->
     return float((on == cost.index.isin(printed)[:, None]).all(axis=0).mean())
 
 
-# Counts and sizes: these have no noise
-
-
 def _grid_of_24(side: Side) -> Finding:
     options = math.prod(side.merged[stage].nunique() for stage in published.STAGES)
     whole = len(side.merged) == options == 24
@@ -200,22 +229,20 @@ def _grid_of_24(side: Side) -> Finding:
     return Finding(REPRODUCED if whole else missing, counted=len(side.merged), expected=24)
 
 
-def _tps_costs_the_same(side: Side) -> Finding:
-    added = _added_by_tps(side)
-    if added.empty:
+def _added_by_tps(side: Side, same: bool) -> Finding:
+    """Does TPS add as many parameters to each model (`same`), or on average the printed number?"""
+    sizes = side.merged.get("params_millions", pd.Series(dtype=float)).dropna()
+    pairs = {name: "None" + name.removeprefix("TPS") for name in sizes.index if name[0] == "T"}
+    added = np.array([sizes[a] - sizes[b] for a, b in pairs.items() if b in sizes])
+    if not len(added):
         return Finding(CANNOT, expected=12)
-    spread = added.max() - added.min()
-    same = spread < 0.0025  # the plotted counts are known to a thousandth each
-    return Finding(REPRODUCED if same else DIFFERS, spread, counted=len(added), expected=12)
-
-
-def _tps_costs_1_6_million(side: Side) -> Finding:
-    added = _added_by_tps(side)
-    if added.empty:
-        return Finding(CANNOT, expected=12)
-    verdict = REPRODUCED if _cut(added.mean()) == TPS_PARAMETERS else DIFFERS
-    verdict = CANNOT if verdict == DIFFERS and not _of_the_papers_size(side) else verdict
-    return Finding(verdict, added.mean(), counted=len(added), expected=12)
+    if same:  # the plotted counts are known to a thousandth each
+        value, failed = np.ptp(added), DIFFERS
+        holds = value < 0.0025
+    else:
+        value, failed = added.mean(), DIFFERS if _of_the_papers_size(side) else CANNOT
+        holds = _cut(value) == TPS_PARAMETERS
+    return Finding(REPRODUCED if holds else failed, value, counted=len(added), expected=12)
 
 
 def _mean_parameters(side: Side) -> Finding:
@@ -224,8 +251,9 @@ def _mean_parameters(side: Side) -> Finding:
     means = side.merged.groupby("feature")["params_millions"].mean()
     names = ", ".join(f"{name} {means[name]:.3f} M" for name in MEAN_PARAMETERS if name in means)
     same = all(_cut(means.get(name, 0)) == printed for name, printed in MEAN_PARAMETERS.items())
-    fair = len(side.merged) == 24 and _of_the_papers_size(side)
-    verdict = CANNOT if not fair else REPRODUCED if same else DIFFERS
+    verdict = REPRODUCED if same else DIFFERS
+    if len(side.merged) < 24 or not _of_the_papers_size(side):
+        verdict = CANNOT
     return Finding(verdict, counted=len(side.merged), expected=24, names=names)
 
 
@@ -239,18 +267,9 @@ def _rcnn_is_region_proposal(side: Side) -> Finding:
     return Finding(DIFFERS if same else NOT_SETTLED, plotted, names=f"GRCNN has {built:.3f} M")
 
 
-def _added_by_tps(side: Side) -> pd.Series:
-    """Millions of parameters that TPS adds, for each pair of models that have a count."""
-    sizes = side.merged.get("params_millions", pd.Series(dtype=float)).dropna()
-    pairs = {name: "None" + name.removeprefix("TPS") for name in sizes.index if name[0] == "T"}
-    added = {a: sizes[a] - sizes[b] for a, b in pairs.items() if b in sizes}
-    return pd.Series(added, dtype=float)
-
-
 def _of_the_papers_size(side: Side) -> bool:
     paper = published.figures().set_index("model")["params_millions"]
-    sizes = side.merged["params_millions"].dropna()
-    return bool(((sizes - paper[sizes.index]).abs() < 0.01).all())
+    return bool(((side.merged["params_millions"] - paper).dropna().abs() < 0.01).all())
 
 
 def _cut(value: float) -> float:
@@ -262,8 +281,8 @@ _JUDGES: dict[str, Callable[[Side], Finding]] = {
     "grid": _grid_of_24,
     "tps": partial(_gains, stage="transformation", option="TPS", over="None", expected=12),
     "largest_gain": _largest_tps_gain,
-    "tps_same": _tps_costs_the_same,
-    "tps_size": _tps_costs_1_6_million,
+    "tps_same": partial(_added_by_tps, same=True),
+    "tps_size": partial(_added_by_tps, same=False),
     "best": _best_model,
     "best_accuracy": _reads_88_percent,
     "english_best": _beats_the_english_best,

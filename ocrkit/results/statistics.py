@@ -7,8 +7,10 @@ mean. That two models read the same images is not used, which makes differences 
 look a little less sure than they are.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,9 @@ from ocrkit.results.rows import Rows, by_model, ended_well
 PAPER_SENTENCES = PAPER_IMAGES["sentence"]
 PAPER_MIX = sum(PAPER_IMAGES.values())
 DRAWS = 2_000
+REST = "three stages or more"  # a term of the analysis of variance
+_SHAPE = tuple(len(options) for options in published.STAGE_OPTIONS.values())
+_AXES = tuple(range(len(_SHAPE)))
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Measured:
     draws: pd.DataFrame  # percent, models x draws
     seeds: pd.Series  # runs averaged, one a model
     spread: pd.Series  # standard deviation over seeds, points; NaN for one seed
-    noise: str  # what the draws vary, in words
+    images: int | None  # the fewest test images behind an accuracy; None: not varied
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,8 @@ def measure(rows: Rows, images: int | None = None, draws: int = DRAWS, seed: int
 
     A model's seeds are drawn with replacement, and their deviations from the mean stretched by
     sqrt(k / (k - 1)), for a plain bootstrap over k seeds shows a variance too small by that. A
-    model with one seed borrows the pooled spread of those with several; where none has, `noise`
-    says that seeds' noise cannot be seen.
+    model with one seed borrows the pooled spread of those with several; where none has several, the
+    noise of seeds is not in the draws.
     Raises OcrkitError: unknown models or mixed presets, as `rows.by_model`.
     """
     merged = by_model(rows).dropna(subset="accuracy_percent").set_index("model")
@@ -84,7 +89,7 @@ def measure(rows: Rows, images: int | None = None, draws: int = DRAWS, seed: int
         draws=pd.DataFrame(np.array([*drawn.values()]).reshape(-1, draws), merged.index),
         seeds=merged["seeds"].astype(int),
         spread=pd.Series(spread, dtype=float).reindex(merged.index),
-        noise=_noise(bool(spread), [count for _, count in runs.values()]),
+        images=min((count for _, count in runs.values() if count), default=None),
     )
 
 
@@ -167,6 +172,36 @@ def rank_correlation(
     return float(stats.spearmanr(pairs).statistic), *interval(rhos), len(pairs)
 
 
+def variance_shares(measured: Measured) -> pd.DataFrame:
+    """What each stage and each pair of stages explains of the variance of the balanced grid.
+
+    Returns columns term ("feature", "transformation x feature", ...), degrees (of freedom),
+    share_percent (sums to 100), low_95 and high_95 (bootstrap), noise_percent: the share that noise
+    alone would be expected to give the term. No rows unless all 24 models have a result and they
+    differ.
+    """
+    columns = ["term", "degrees", "share_percent", "low_95", "high_95", "noise_percent"]
+    names = list(published.model_names())
+    if len(measured.means) < len(names) or measured.means.nunique() == 1:
+        return pd.DataFrame(columns=columns)
+    means = measured.means[names].to_numpy(float).reshape(*_SHAPE, 1)
+    squares = _sums_of_squares(means)
+    drawn = _sums_of_squares(measured.draws.loc[names].to_numpy().reshape(*_SHAPE, -1))
+    total, totals = sum(squares.values()).item(), sum(drawn.values())
+    noise = float(measured.draws.var(axis=1, ddof=0).mean())
+    rows, left = [], len(names) - 1
+    for axes, square in squares.items():
+        degrees = int(np.prod([_SHAPE[axis] - 1 for axis in axes])) if axes else left
+        left -= degrees
+        part = np.divide(drawn[axes], totals, out=np.zeros_like(totals), where=totals > 0)
+        term = " x ".join(published.STAGES[axis] for axis in axes) or REST
+        bounds = interval(100 * part)
+        rows.append(
+            [term, degrees, 100 * square.item() / total, *bounds, 100 * degrees * noise / total]
+        )
+    return pd.DataFrame(rows, columns=columns)
+
+
 def _pairs(
     names: pd.Index, stage: str, option: str, over: str, where: Mapping[str, str]
 ) -> dict[str, tuple[str, str]]:
@@ -209,10 +244,14 @@ def _draw(
     return 100 * rng.binomial(images, expected / 100) / images if images else expected
 
 
-def _noise(seeds: bool, images: list[int | None]) -> str:
-    known = [count for count in images if count]
-    parts = (["seeds"] if seeds else []) + ([f"{min(known):,} test images"] if known else [])
-    unseen = [] if seeds else ["seeds"]
-    unseen += [] if known else ["test images"]
-    counted = f"counted: the noise of {' and '.join(parts) or 'nothing'}"
-    return counted + (f"; not of {' or '.join(unseen)}" if unseen else "")
+def _sums_of_squares(grid: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
+    """Sums of squares by term for accuracies of shape (2, 3, 2, 2, draws); () is the rest."""
+    squares: dict[tuple[int, ...], np.ndarray] = {}
+    for axes in [(axis,) for axis in _AXES] + list(combinations(_AXES, 2)):
+        # In a balanced grid: the variance of the means over all other stages.
+        means = grid.mean(axis=tuple(set(_AXES) - set(axes)), keepdims=True)
+        explained = math.prod(_SHAPE) * means.var(axis=_AXES)
+        # What a pair does together is what its two stages do not do alone.
+        squares[axes] = explained - sum(squares[(axis,)] for axis in axes if len(axes) > 1)
+    rest = math.prod(_SHAPE) * grid.var(axis=_AXES) - sum(squares.values())
+    return squares | {(): rest.clip(0)}

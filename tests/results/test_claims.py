@@ -10,10 +10,9 @@ from rich.console import Console
 
 from ocrkit import published
 from ocrkit.errors import OcrkitError
-from ocrkit.results.claims import claims_table, judge
+from ocrkit.results.claims import CANNOT, Finding, claims_table, judge
 from ocrkit.results.show import to_html, to_rich
 from ocrkit.results.statistics import PAPER_MIX, PAPER_SENTENCES
-from ocrkit.results.verdicts import CANNOT, Finding
 
 NAMES = published.model_names()
 WORDS = ("reproduced", "differs", "holds in part", "not settled", "cannot be checked")

@@ -15,8 +15,7 @@ from PIL import Image
 from ocrkit import published
 from ocrkit.errors import OcrkitError
 from ocrkit.results import figures, tables
-from ocrkit.results.figures import style
-from ocrkit.results.figures.frames import frame_budgets
+from ocrkit.results.figures import frame_budgets, style
 from ocrkit.results.rows import by_model
 
 
