@@ -28,40 +28,22 @@ def as_sets(
     Raises OcrkitError: a folder that is neither, or whose images cannot be packed.
     """
 
-    def packed() -> list[Path]:
-        paths = [*sets, *([valid] if valid else [])]
-        return [
-            path if (path / "data.mdb").exists() or not path.is_dir() else _packed(path, out)
-            for path in paths
-        ]
+    def packed(folder: Path) -> Path:
+        if (folder / "data.mdb").exists() or not folder.is_dir():
+            return folder
+        tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLES)
+        if len(tables) != 1:
+            raise OcrkitError(
+                f"{folder} is no LMDB set (it has no data.mdb), and holds {len(tables)} tables "
+                f"({', '.join(TABLES)}) instead of one with the labels: see `ocrkit pack`"
+            )
+        made = out / "sets" / folder.resolve().name
+        pack_set(tables[0], folder, made, folder.name)
+        return made
 
-    found = world.broadcast_from_main(packed)
+    paths = [*sets, *([valid] if valid else [])]
+    found = world.broadcast_from_main(lambda: list(map(packed, paths)))
     return found[: len(sets)], found[-1] if valid else None
-
-
-def _packed(folder: Path, out: Path) -> Path:
-    tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLES)
-    if len(tables) != 1:
-        raise OcrkitError(
-            f"{folder} is no LMDB set (it has no data.mdb), and holds {len(tables)} tables "
-            f"({', '.join(TABLES)}) instead of one with the labels: see `ocrkit pack`"
-        )
-    made = out / "sets" / folder.resolve().name
-    pack_set(tables[0], folder, made, folder.name)
-    return made
-
-
-def begun_with(path: Path | None, charset: str | None) -> "Start | None":
-    """The weights to begin with.
-
-    Raises OcrkitError: they cannot be read, or need (or know) their characters.
-    """
-    from ocrkit.experiments.own import characters_in_order
-    from ocrkit.models.transfer import load_start
-
-    if path is None and charset is not None:
-        raise OcrkitError("--from-charset is for a .pth file: give it with --from")
-    return path and load_start(path, None if charset is None else characters_in_order(charset))
 
 
 def train_on_own(
@@ -138,18 +120,10 @@ def train_own_lines(
     from ocrkit.progress import Bars
     from ocrkit.reader.lines import weights_of
 
-    start = start and weights_of(start)
-    recipe = replace(
-        TUNING_RECIPE if start else LINES_RECIPE,
-        **{key: value for key, value in changes.items() if value},
-    )
+    settings["start"] = start and weights_of(start)
+    settings["recipe"] = replace(TUNING_RECIPE if start else LINES_RECIPE, **changes)
+    settings["warn"] = partial(complain, style="yellow")
     with resumable(), Bars(console) as bars:
-        checkpoint = train_lines(
-            *(sets, valid),
-            start=start,
-            recipe=recipe,
-            watch=partial(bars.show_training, READER),
-            warn=lambda message: complain(message, "yellow"),
-            **settings,
-        )
+        settings["watch"] = partial(bars.show_training, READER)
+        checkpoint = train_lines(sets, valid, **settings)
     say(f"checkpoint: {checkpoint}")

@@ -10,7 +10,7 @@ import typer
 from ocrkit.cli import options
 from ocrkit.cli.base import app, complain, console, resumable
 from ocrkit.cli.data import prepared
-from ocrkit.cli.own import as_sets, begun_with, check_for_lines, train_on_own, train_own_lines
+from ocrkit.cli.own import as_sets, check_for_lines, train_on_own, train_own_lines
 from ocrkit.cli.runs import changed, conclude, run_sweep
 from ocrkit.cli.use import is_line_reader
 from ocrkit.errors import OcrkitError
@@ -66,9 +66,10 @@ def train(
     """
     from ocrkit.experiments import runner
     from ocrkit.experiments.grid import grid
-    from ocrkit.experiments.own import OWN_RECIPE
+    from ocrkit.experiments.own import OWN_RECIPE, characters_in_order
     from ocrkit.experiments.presets import get_preset
     from ocrkit.files import check_writable
+    from ocrkit.models.transfer import load_start
     from ocrkit.progress import Bars
     from ocrkit.training.distributed import process_group, world_from_env
     from ocrkit.training.engines import check_engine
@@ -93,7 +94,9 @@ def train(
         what = {"seed": seed, "folder": folder, "device": device, **settings}
         train_own_lines(sets, valid, start, changes, **what)
         return
-    begun = begun_with(start, from_charset)
+    if from_charset is not None and not start:
+        raise OcrkitError("--from-charset is for a .pth file: give it with --from")
+    begun = start and load_start(start, from_charset and characters_in_order(from_charset))
     name = model or (begun and begun.model.name)
     if not name:
         raise typer.BadParameter("give its name, or --from a checkpoint", param_hint="MODEL")
