@@ -9,6 +9,7 @@ DEVICE ?= cpu
 TRDG := .venv-trdg/ready
 # Handwriting faces of npm's packages; Nanum's Pen and Brush are in fonts-nanum-extra.
 FACES := gaegu@0.4.1 gamja-flower@0.4.1 poor-story@0.2.3 single-day@0.4.1 east-sea-dokdo@0.2.0
+SERIF := gowun-batang@0.4.1 song-myung@0.4.2
 USER_FONTS ?= $(if $(filter Darwin,$(shell uname)),$(HOME)/Library/Fonts,$(or $(XDG_DATA_HOME),$(HOME)/.local/share)/fonts)
 
 .PHONY: help env reproduce test lint coverage lab notebooks korean site bench speed performance fonts handwriting promote clean
@@ -87,7 +88,7 @@ $(TRDG): tests/benchmarks/trdg.txt
 fonts:
 	$(if $(filter 0,$(shell id -u)),,sudo) apt-get install --yes fonts-nanum fonts-nanum-extra \
 	  fonts-unfonts-core fonts-unfonts-extra fonts-baekmuk fonts-alee fonts-woowa-bm fonts-noto-cjk
-	$(MAKE) handwriting
+	$(MAKE) handwriting FACES="$(FACES) $(SERIF)"
 
 # Their licence, the SIL Open Font License 1.1, stands in each file. Nothing of them is committed.
 handwriting:

@@ -12,11 +12,13 @@ from ocrkit.synth.fonts import HANDWRITING, Font, find_fonts, mask_bytes
 
 # Faces of one jamo a character, without Hangul syllables, or of another script's forms.
 _LEFT_OUT = ("UnJamo", "YetHangul", "UnYetgul", "NotoSansMono")
-# Handwriting and display faces are seen, but print is what pages are set in.
+# Handwriting and display faces are seen, but print is what pages are set in: books and exams with
+# serifs, notices and screens without. A system has few serif faces, and they must not be rare.
 _FANCY = ("Pen", "pen", "Brush", "Pilgi", "Vada", "Gungseo", "Dinaru", "Graphic", "hline", "Taza")
-_FANCY += HANDWRITING
-_EXTREME = ("Thin", "ExtraLight", "UltraLight", "Black")
-_PRINT = ("Batang", "batang", "Myeongjo", "Serif", "Shinmun")
+_FANCY += ("Bandal", "Bangwool", "Eunjin", "Guseul", "BM", *HANDWRITING)
+_FANCY += ("Thin", "ExtraLight", "UltraLight", "Black")
+_SERIF = ("Batang", "batang", "Myeongjo", "Myung", "Serif", "Shinmun")
+_SHARES = {"serif": 0.45, "sans": 0.45, "fancy": 0.1}  # of the lines
 _LATIN = ("dejavu", "liberation")
 
 
@@ -48,6 +50,12 @@ def _glyph(path: str, index: int, em: int, ch: str) -> tuple[np.ndarray, int, in
     return pixels, left, top, face.getlength(ch)
 
 
+def _style(name: str) -> str:
+    if any(part in name for part in _FANCY):
+        return "fancy"
+    return "serif" if any(part in name for part in _SERIF) else "sans"
+
+
 class Faces:
     """The system's Korean faces and, for Latin lines among them, faces of Latin alone.
 
@@ -56,16 +64,14 @@ class Faces:
 
     def __init__(self, fonts: str | Path = "system") -> None:
         self.korean: list[Face] = []
-        self.weights: list[float] = []
         for font in find_fonts(fonts):
             if any(part in font.name for part in _LEFT_OUT):
                 continue
             face = Face(font)
             if "한" in face.characters:
                 self.korean.append(face)
-                print_like = 3.0 if any(part in font.name for part in _PRINT) else 2.0
-                fancy = any(part in font.name for part in _FANCY + _EXTREME)
-                self.weights.append(0.4 if fancy else print_like)
+        styles = [_style(face.name) for face in self.korean]
+        self.weights = [_SHARES[style] / styles.count(style) for style in styles]
         self.latin = self._latin_faces() if fonts == "system" else []
 
     @staticmethod
