@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -155,23 +156,14 @@ def _to_int8(path: Path) -> None:
         quant_pre_process(str(path), folded, skip_symbolic_shape=True)
         layers, whole = ["MatMul", "LSTM"], QuantType.QInt8
         quantize_dynamic(folded, half, op_types_to_quantize=layers, weight_type=whole)
-        lines: Any = _DrawnLines()  # of the right form; its base class is not imported for it
+        drawn = Artist(5, Faces("koreanize"))
+        inks = iter([to_batch([prepare(drawn.line().image)])[0].numpy() for _ in range(48)])
+        # What calibration asks for inputs, without the base class of such readers.
+        lines: Any = SimpleNamespace(get_next=lambda: next(({"ink": ink} for ink in inks), None))
         quantize_static(
             half, str(path), lines, op_types_to_quantize=["Conv"], per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=whole,
         )  # fmt: skip
-
-
-class _DrawnLines:
-    """What onnxruntime's calibration asks for inputs: lines drawn in the pinned faces."""
-
-    def __init__(self, count: int = 48, seed: int = 5) -> None:
-        artist = Artist(seed, Faces("koreanize"))
-        self._lines = iter([artist.line() for _ in range(count)])
-
-    def get_next(self) -> dict[str, Any] | None:
-        line = next(self._lines, None)
-        return line and {"ink": to_batch([prepare(line.image)])[0].numpy()}
 
 
 def _package(name: str) -> Any:

@@ -43,6 +43,9 @@ def write_report(preset: str, folder: str | Path) -> Path:
     Raises OcrkitError: no such preset; neither a run nor a reference run; rows that mix presets or
     name an unknown model; a folder not writable.
     """
+    from nbconvert import HTMLExporter
+    from nbconvert.preprocessors import TagRemovePreprocessor
+
     tables.all_models(*_sides(preset, folder).values())  # refuses rows that mix presets
     folder = Path(folder).absolute()
     check_writable(folder)
@@ -51,21 +54,16 @@ def write_report(preset: str, folder: str | Path) -> Path:
         values = {"PRESET": preset, "RUN": str(folder), "OUT": str(folder)}
         notebook = resource("notebooks", "70_tables_and_figures.ipynb")
         execute(notebook, book, parameters=values, cwd=Path.cwd())
-        page = to_page(book, f"Korean sentence OCR: the paper beside our runs ({preset})")
-    write_text(folder / "report.html", page)
+        # The outputs and the text, without the code and the cells that teach.
+        exporter = HTMLExporter(
+            template_name="basic", exclude_input=True, exclude_output_prompt=True
+        )
+        lessons = TagRemovePreprocessor(remove_cell_tags={"lesson"}, enabled=True)
+        exporter.register_preprocessor(lessons, enabled=True)
+        body, _ = exporter.from_filename(str(book))
+    title = f"Korean sentence OCR: the paper beside our runs ({preset})"
+    write_text(folder / "report.html", _PAGE.format(title=title, body=body))
     return folder / "report.html"
-
-
-def to_page(notebook: Path, title: str) -> str:
-    """An executed notebook as one self-contained page: no code, no cells tagged "lesson"."""
-    from nbconvert import HTMLExporter
-    from nbconvert.preprocessors import TagRemovePreprocessor
-
-    exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
-    lessons = TagRemovePreprocessor(remove_cell_tags={"lesson"}, enabled=True)
-    exporter.register_preprocessor(lessons, enabled=True)
-    body, _ = exporter.from_filename(str(notebook))
-    return _PAGE.format(title=title, body=body)
 
 
 def print_tables(preset: str, folder: str | Path, console: Console) -> None:

@@ -114,55 +114,57 @@ def _is_checkpoint(file: Path) -> bool:
         return False
 
 
-class _Failures:
-    """Says what could not be read, and counts it."""
-
-    count = 0
-
-    @contextlib.contextmanager
-    def told(self) -> Iterator[None]:
-        """An OcrkitError in the block is a line, and the work goes on behind it."""
-        try:
-            yield
-        except OcrkitError as error:
-            self.count += 1
-            complain(error, "red")
+@contextlib.contextmanager
+def _said(failures: list[OcrkitError]) -> Iterator[None]:
+    """An OcrkitError in the block is a line and one more failure; the work goes on behind it."""
+    try:
+        yield
+    except OcrkitError as error:
+        failures.append(error)
+        complain(error, "red")
 
 
-def _read_lines(reader: Any, images: list[Path], force: bool) -> int:
-    """Read images of one line with one of the 24; how many failed."""
-    failures = _Failures()
+def _read_lines(reader: Any, images: list[Path], force: bool) -> list[OcrkitError]:
+    """Read images of one line with one of the 24; what failed."""
+    failures: list[OcrkitError] = []
     complain(reader.limits(), "dim")
     for image in images:
-        with failures.told():
+        with _said(failures):
             reading = reader.read(image, force)
             print(f"{one_line(image)}\t{reading.text}\t{reading.confidence:.2f}")
             for warning in reading.warnings:
                 complain(f"{image}: {warning}", "yellow")
-    return failures.count
+    return failures
 
 
-def _read_pages(reader: Any, files: list[Path], kinds: list[str], out: Path | None) -> int:
-    """Read whole pages and write or print them; how many files or pages failed."""
+def _read_pages(
+    reader: Any, files: list[Path], kinds: list[str], out: Path | None
+) -> list[OcrkitError]:
+    """Read whole pages and write or print them; which files or pages failed."""
     from ocrkit.page import PageFile, read_picture
     from ocrkit.page.output import to_hocr
     from ocrkit.progress import Bars
 
-    failures, document = _Failures(), []
+    failures: list[OcrkitError] = []
+    document = []
     with Bars(err, transient=True, redirect_stdout=False, disable=not err.is_terminal) as bars:
         for number, file in enumerate(files, 1):
             pages: Pages = []
             bar = f"{one_line(file.name)} ({number} of {len(files)})"
-            with failures.told():
+            with _said(failures):
                 opened = PageFile(file)
                 for index in range(len(opened)):
                     bars.show(bar, index, len(opened), f"page {index + 1}")
-                    with failures.told():
+                    with _said(failures):
                         page = read_picture(opened.page(index), reader)
                         pages.append((index + 1, page))
-                        _doubt(page, opened.named(index))
+                        if not page.lines:
+                            complain(f"{opened.named(index)}: no text found", "yellow")
+                        elif page.left_out:
+                            left_out = f"{page.left_out} marks left out, hardly text"
+                            complain(f"{opened.named(index)}: {left_out}", "dim")
             bars.end(bar)
-            with failures.told():
+            with _said(failures):
                 for kind in kinds if pages else ():
                     if kind == "hocr" and not out:  # one document of all files
                         document += [(_printable(file), page) for _, page in pages]
@@ -170,14 +172,7 @@ def _read_pages(reader: Any, files: list[Path], kinds: list[str], out: Path | No
                         _put_out(file, pages, kind, out, len(files) > 1)
     if document:
         print(to_hocr(document), end="")
-    return failures.count
-
-
-def _doubt(page: "Page", name: str) -> None:
-    if not page.lines:
-        complain(f"{name}: no text found", "yellow")
-    elif page.left_out:
-        complain(f"{name}: {page.left_out} marks left out, hardly text", "dim")
+    return failures
 
 
 def _printable(file: Path) -> str:
