@@ -45,9 +45,6 @@ class Measured:
 class Gains:
     """What one option of a stage gains over another, all other stages being equal."""
 
-    stage: str
-    option: str
-    over: str
     # one row a pair, indexed by its models' name with "?" for the stage ("?-VGG-BiLSTM-CTC"): gain,
     # low, high (points) and state: "holds" (surely above 0), "fails" (surely below) or "open". The
     # intervals of all pairs together miss with 5 % (Bonferroni).
@@ -135,23 +132,20 @@ def stage_contrast(
     firsts, seconds = [a for a, _ in pairs.values()], [b for _, b in pairs.values()]
     gain = measured.means[firsts].to_numpy() - measured.means[seconds].to_numpy()
     drawn = measured.draws.loc[firsts].to_numpy() - measured.draws.loc[seconds].to_numpy()
-    what = (pd.Series(gain, list(pairs), dtype=float), pd.DataFrame(drawn, list(pairs)))
-    return make_gains(stage, option, over, *what)
+    return make_gains(pd.Series(gain, list(pairs), dtype=float), pd.DataFrame(drawn, list(pairs)))
 
 
-def make_gains(stage: str, option: str, over: str, gain: pd.Series, draws: pd.DataFrame) -> Gains:
+def make_gains(gain: pd.Series, draws: pd.DataFrame) -> Gains:
     """Gains by pair (points) and their bootstrap draws (pairs x draws), with their intervals."""
     # As many bootstrap standard errors to each side as a normal curve needs for all pairs together.
     reach = stats.norm.ppf(1 - 0.025 / max(len(gain), 1)) * draws.std(axis=1, ddof=0)
     table = gain.to_frame("gain").assign(low=gain - reach, high=gain + reach)
     table["state"] = np.select([table["low"] > 0, table["high"] < 0], ["holds", "fails"], "open")
     mean = interval(draws.mean() if len(gain) else [])
-    return Gains(stage, option, over, table, draws, float(gain.mean()), *mean)
+    return Gains(table, draws, float(gain.mean()), *mean)
 
 
-def rank_correlation(
-    ours: Rows, paper: Rows = None, seed: int = 0
-) -> tuple[float, float, float, int]:
+def rank_correlation(ours: Rows, paper: Rows = None) -> tuple[float, float, float, int]:
     """Spearman's rank correlation of our accuracies with the paper's.
 
     ours: result rows.
@@ -164,7 +158,7 @@ def rank_correlation(
     pairs = pd.concat(scores, axis=1).astype(float).dropna().to_numpy()
     if len(pairs) < 3 or (np.ptp(pairs, axis=0) == 0).any():
         return float("nan"), float("nan"), float("nan"), len(pairs)
-    picks = np.random.default_rng(seed).integers(len(pairs), size=(len(pairs), DRAWS)).T
+    picks = np.random.default_rng(0).integers(len(pairs), size=(len(pairs), DRAWS)).T
     # A draw of one single model, or of ties alone, has no order to compare.
     drawn = [pick for pick in pairs[picks] if (np.ptp(pick, axis=0) > 0).all()]
     ranks = stats.rankdata(drawn, axis=1)
