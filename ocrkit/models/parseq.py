@@ -50,11 +50,10 @@ class Attend(nn.Module):
 class PARSeq(nn.Module):
     """Frames (B, T, inputs) -> logits; one decoder layer, whose queries are the places of a text.
 
-    Args:
-        inputs, hidden: channels of the frames, and of the decoder.
-        classes: characters + 2, as `ocrkit.labels.AttentionLabels` counts.
-        steps: places of the longest text with its [s].
-        refinements: how often a text that was written is looked at again.
+    inputs, hidden: channels of the frames, and of the decoder.
+    classes: characters + 2, as `ocrkit.labels.AttentionLabels` counts.
+    steps: places of the longest text with its [s].
+    refinements: how often a text that was written is looked at again.
     """
 
     def __init__(

@@ -18,17 +18,11 @@ WRITING = ("Attn", "PARSeq")  # heads that write step by step, with these; the o
 
 
 class AttentionOutput(NamedTuple):
-    """What a decoder gives for each step.
+    """What a decoder gives for each step."""
 
-    Attributes:
-        logits: (B, steps, classes); 0 for steps never taken.
-        alpha: (B, steps taken, T) attention weights; each row sums to 1.
-        states: (B, steps taken, hidden) the LSTM's state after each step.
-    """
-
-    logits: Tensor
-    alpha: Tensor
-    states: Tensor
+    logits: Tensor  # (B, steps, classes); 0 for steps never taken
+    alpha: Tensor  # (B, steps taken, T) attention weights; each row sums to 1
+    states: Tensor  # (B, steps taken, hidden) the LSTM's state after each step
 
 
 class Attention(nn.Module):
@@ -37,11 +31,10 @@ class Attention(nn.Module):
     Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Align and
     Translate" (ICLR 2015).
 
-    Args:
-        inputs, hidden: channels of the frames, and of the LSTM's state.
-        classes: characters + 2, as `ocrkit.labels.AttentionLabels` counts.
-        output_context: logits from the state and the context, y_t = Generate(s_t, g_t), as
-            Chorowski et al. (NeurIPS 2015) write it; else from the state alone, which learns later.
+    inputs, hidden: channels of the frames, and of the LSTM's state.
+    classes: characters + 2, as `ocrkit.labels.AttentionLabels` counts.
+    output_context: logits from the state and the context, y_t = Generate(s_t, g_t), as
+        Chorowski et al. (NeurIPS 2015) write it; else from the state alone, which learns later.
     """
 
     def __init__(
@@ -59,12 +52,6 @@ class Attention(nn.Module):
     def forward(self, frames: Tensor, text: Tensor | None, steps: int) -> Tensor:
         """Logits (B, steps, classes), as `decode` gives them."""
         return self.decode(frames, text, steps).logits
-
-    def decode_teacher_forced(
-        self, frames: Tensor, text: Tensor, steps: int
-    ) -> tuple[Tensor, Tensor]:
-        """Teacher forcing: logits (B, steps, classes) and attention weights (B, steps, T)."""
-        return self.decode(frames, text, steps)[:2]
 
     def decode(
         self,
@@ -101,7 +88,10 @@ class Attention(nn.Module):
                 # e = w . tanh(W_i H + W_h h + b); alpha = softmax(e) over T
                 e = self.score(torch.tanh(keys + self.h2h(h).unsqueeze(1))).squeeze(2)
                 alpha = change(torch.softmax(e, dim=1))
-                h, c, context = self._next_state(frames, alpha, ids, h, c)
+                # g = alpha H; (h, c) = LSTM([g; the character before], (h, c))
+                context = torch.bmm(alpha.unsqueeze(1), frames).squeeze(1)
+                character = F.one_hot(ids, self.classes).to(frames.dtype)
+                h, c = self.rnn(torch.cat([context, character], dim=1), (h, c))
                 maps.append(alpha)
                 states.append(h)
                 if text is not None:
@@ -118,24 +108,6 @@ class Attention(nn.Module):
         else:  # all at once: the weights' gradients are one product
             logits = self._generate(said, torch.bmm(looked, frames))
         return AttentionOutput(logits, looked, said)
-
-    def attention_step(
-        self, frames: Tensor, alpha: Tensor, ids: Tensor, h: Tensor, c: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """One character from weights alpha (B, T): logits (B, classes) and the LSTM's next h, c.
-
-        ids: (B,) the characters before; h, c: (B, hidden).
-        """
-        h, c, context = self._next_state(frames, alpha, ids, h, c)
-        return self._generate(h, context), h, c
-
-    def _next_state(
-        self, frames: Tensor, alpha: Tensor, ids: Tensor, h: Tensor, c: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        # g = alpha H; (h, c) = LSTM([g; the character before], (h, c))
-        context = torch.bmm(alpha.unsqueeze(1), frames).squeeze(1)
-        character = F.one_hot(ids, self.classes).to(frames.dtype)
-        return *self.rnn(torch.cat([context, character], dim=1), (h, c)), context
 
     def _generate(self, states: Tensor, contexts: Tensor) -> Tensor:
         logits = self.generator(states)

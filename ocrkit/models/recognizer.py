@@ -145,8 +145,8 @@ class Recognizer(nn.Module):
             return self.head(context, text, steps)
         if isinstance(self.head, PARSeq):
             return self.head(context, text, steps), self.auxiliary(context), None
-        logits, alpha = self.head.decode_teacher_forced(context, text, steps)
-        return logits, self.auxiliary(context), alpha
+        output = self.head.decode(context, text, steps)
+        return output.logits, self.auxiliary(context), output.alpha
 
     def stage_parameters(self) -> dict[str, int]:
         """Trainable parameters of each stage: transformation, feature, sequence, prediction."""

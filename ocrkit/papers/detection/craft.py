@@ -40,9 +40,8 @@ class Craft(nn.Module):
 def craft_loss(scores: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """The weighted squared error, summed over both maps, mean over pixels.
 
-    Args:
-        scores, targets: (B, 2, h, w).
-        weights: (B, h, w), the confidence of each pixel; 1 where characters were marked.
+    scores, targets: (B, 2, h, w).
+    weights: (B, h, w), the confidence of each pixel; 1 where characters were marked.
     """
     # L = Σ_p S_c(p) · (‖S_r(p) - S_r*(p)‖² + ‖S_a(p) - S_a*(p)‖²)
     return (weights * (scores.float() - targets).square().sum(1)).mean()
@@ -65,13 +64,11 @@ def detect(model: nn.Module, images: np.ndarray) -> list[np.ndarray]:
 class CraftTask:
     """Learn both maps from character quads, and from words alone where some scenes have no more.
 
-    Args:
-        seed: of the order of the scenes.
-        batch_size: scenes a step.
-        strong: scenes with character quads.
-        weak: scenes with the words' quads and lengths alone; half of each batch from `weak_from`
-        on.
-        count, valid: scenes of each sort to learn from, and to validate on.
+    seed: of the order of the scenes.
+    batch_size: scenes a step.
+    strong: scenes with character quads.
+    weak: scenes with the words' quads and lengths alone; half of each batch from `weak_from` on.
+    count, valid: scenes of each sort to learn from, and to validate on.
     """
 
     def __init__(

@@ -31,9 +31,8 @@ def level_radius(height: float) -> float:
 def splat(score: np.ndarray, quad: np.ndarray) -> None:
     """Draw an isotropic Gaussian, warped by perspective into a quad, on a map, in place.
 
-    Args:
-        score: (h, w), 0 to 1; where something is drawn already, the higher value stays.
-        quad: (4, 2), in the map's pixels.
+    score: (h, w), 0 to 1; where something is drawn already, the higher value stays.
+    quad: (4, 2), in the map's pixels.
     """
     h, w = score.shape
     left, top = np.clip(np.floor(quad.min(0)).astype(int), 0, (w, h))
@@ -79,9 +78,8 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def draw_maps(words: Iterable[np.ndarray], size: tuple[int, int]) -> np.ndarray:
     """Region and affinity scores of a scene, float32 (2, H / 2, W / 2), 0 to 1.
 
-    Args:
-        words: the character quads (n, 4, 2) of each word, in the image's pixels.
-        size: (H, W) of the image.
+    words: the character quads (n, 4, 2) of each word, in the image's pixels.
+    size: (H, W) of the image.
     """
     maps = np.zeros((2, size[0] // STRIDE, size[1] // STRIDE))
     for characters in words:

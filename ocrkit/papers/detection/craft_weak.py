@@ -29,11 +29,8 @@ def length_confidence(length: int, found: int) -> float:
 def split_word(region: np.ndarray) -> np.ndarray:
     """The characters in a word's crop of the region score, by watershed from the surest places.
 
-    Args:
-        region: (h, w) score; the crop holds the word and nothing else.
-
-    Returns:
-        Boxes (n, 4) as left, top, right, bottom in the crop's pixels, in reading order.
+    region: (h, w) score; the crop holds the word and nothing else.
+    Returns boxes (n, 4) as left, top, right, bottom in the crop's pixels, in reading order.
     """
     score = cv2.GaussianBlur(np.clip(region, 0, 1), (3, 3), 0)
     highest = float(score.max())
@@ -66,13 +63,10 @@ def equal_parts(length: int, width: float, height: float) -> np.ndarray:
 def guess_characters(region: np.ndarray, quad: np.ndarray, length: int) -> tuple[np.ndarray, float]:
     """The character quads of a word of which only the quad and the length are known.
 
-    Args:
-        region: (h, w), the region score of the whole scene.
-        quad: (4, 2), in the image's pixels.
-        length: characters of the word's text.
-
-    Returns:
-        Quads (n, 4, 2) in the image's pixels, and the confidence, 0.5 (equal parts) to 1.
+    region: (h, w), the region score of the whole scene.
+    quad: (4, 2), in the image's pixels.
+    length: characters of the word's text.
+    Returns quads (n, 4, 2) in the image's pixels, and the confidence, 0.5 (equal parts) to 1.
     """
     flat = crop(np.asarray(region, np.float32), np.asarray(quad) / STRIDE, _HEIGHT)
     height, width = flat.shape

@@ -38,12 +38,11 @@ HEADINGS = {
 class SceneTask:
     """Learn to find the words of training scenes; validated on scenes with other words.
 
-    Args:
-        seed: of the order of the scenes.
-        batch_size: scenes a step.
-        loss: (model, images (B, 1, H, W), quads of each scene) -> the loss.
-        detect: (model, images uint8 (N, H, W)) -> for each image its quads (n, 4, 2).
-        count, valid: scenes to learn from and to validate on.
+    seed: of the order of the scenes.
+    batch_size: scenes a step.
+    loss: (model, images (B, 1, H, W), quads of each scene) -> the loss.
+    detect: (model, images uint8 (N, H, W)) -> for each image its quads (n, 4, 2).
+    count, valid: scenes to learn from and to validate on.
     """
 
     def __init__(
@@ -86,18 +85,6 @@ def f1_scores(detect: Detect, model: nn.Module, scenes: SceneSet) -> dict[str, f
     }
 
 
-def scores_unseen(
-    detect: Detect, settings: SceneSettings, model: nn.Module, count: int = TEST
-) -> dict[str, float]:
-    """`f1_scores` on test scenes."""
-    return f1_scores(detect, model, scene_set("test", count, settings))
-
-
-def unseen_images(settings: SceneSettings, count: int = TEST) -> np.ndarray:
-    """Test scenes, uint8 (count, H, W)."""
-    return scene_set("test", count, settings).images
-
-
 def detector_study(
     name: str,
     model: Callable[[], nn.Module],
@@ -107,6 +94,10 @@ def detector_study(
     steps: int,
 ) -> Study:
     """A study of a detector, tested on such scenes; `task` takes seed and batch_size."""
+
+    def unseen(count: int) -> SceneSet:
+        return scene_set("test", count, settings)
+
     recipe = replace(
         RECIPE,
         name=name.split("-")[0],
@@ -119,8 +110,8 @@ def detector_study(
         recipe,
         model,
         partial(task, batch_size=recipe.batch_size),
-        partial(scores_unseen, detect, settings),
-        partial(unseen_images, settings),
+        lambda model, count=TEST: f1_scores(detect, model, unseen(count)),
+        lambda count=TEST: unseen(count).images,
         detect,
     )
 
@@ -142,12 +133,9 @@ def recall_by_angle(
 ) -> np.ndarray:
     """Share of the words found at IoU 0.5, by how far they are turned, percent; NaN where none is.
 
-    Args:
-        found, true: for each image its quads (n, 4, 2).
-        edges: k + 1 degrees, rising; a word counts by the size of its angle.
-
-    Returns:
-        (k,).
+    found, true: for each image its quads (n, 4, 2).
+    edges: k + 1 degrees, rising; a word counts by the size of its angle.
+    Returns (k,).
     """
     hit = [
         np.isin(np.arange(len(t)), [j for _, j in match(f, t)])

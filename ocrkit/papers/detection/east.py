@@ -23,19 +23,12 @@ _TYPICAL = 16.0  # pixels; what a distance is before anything was learned
 
 
 class EastMaps(NamedTuple):
-    """Predictions or targets of every cell.
+    """Predictions or targets of every cell."""
 
-    Attributes:
-        score: (B, H, W), logits of "this cell is text"; for targets 1 or 0.
-        distances: (B, 4, H, W), pixels to the word's top, right, bottom and left side.
-        angle: (B, H, W), radians, counter-clockwise as seen.
-        care: (B, H, W) for targets: False at a word's rim, which does not count.
-    """
-
-    score: Tensor
-    distances: Tensor
-    angle: Tensor
-    care: Tensor | None = None
+    score: Tensor  # (B, H, W), logits of "this cell is text"; for targets 1 or 0
+    distances: Tensor  # (B, 4, H, W), pixels to the word's top, right, bottom and left side
+    angle: Tensor  # (B, H, W), radians, counter-clockwise as seen
+    care: Tensor | None = None  # (B, H, W) for targets: False at a word's rim, which does not count
 
 
 class EastHead(nn.Module):
@@ -120,9 +113,8 @@ def decode(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Quads (n, 4, 2) in pixels and scores (n,) of each image, the surest first.
 
-    Args:
-        threshold: least score of a cell that counts, 0 to 1.
-        overlap: IoU above which two boxes are one word.
+    threshold: least score of a cell that counts, 0 to 1.
+    overlap: IoU above which two boxes are one word.
 
     The boxes of a word's cells are averaged, weighted by score (EAST's locality-aware suppression).
     """

@@ -54,11 +54,8 @@ class PixelLink(nn.Module):
 def instance_map(quads: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Which word each pixel of the map lies in: 1 for the first, 0 for none or several.
 
-    Args:
-        quads: convex (n, 4, 2), in pixels of the image of `size` (rows, columns).
-
-    Returns:
-        int64 (H / STRIDE, W / STRIDE).
+    quads: convex (n, 4, 2), in pixels of the image of `size` (rows, columns).
+    Returns int64 (H / STRIDE, W / STRIDE).
     """
     quads = as_quads(quads)
     y, x = ((np.arange(n // STRIDE) + 0.5) * STRIDE for n in size)
@@ -106,10 +103,9 @@ def loss(model: PixelLink, images: Tensor, quads: Sequence[np.ndarray]) -> Tenso
 def losses(pixels: Tensor, links: Tensor, weights: Tensor, linked: Tensor) -> Tensor:
     """The loss of each image, (B,).
 
-    Args:
-        pixels, links: the model's logits.
-        weights: (B, h, w), of `instance_weights`; positive where text is.
-        linked: bool (B, 8, h, w), of `link_targets`.
+    pixels, links: the model's logits.
+    weights: (B, h, w), of `instance_weights`; positive where text is.
+    linked: bool (B, 8, h, w), of `link_targets`.
     """
     text = weights > 0
     each = F.cross_entropy(pixels, text.long(), reduction="none").flatten(1)
@@ -130,9 +126,8 @@ def losses(pixels: Tensor, links: Tensor, weights: Tensor, linked: Tensor) -> Te
 def components(text: np.ndarray, linked: np.ndarray) -> np.ndarray:
     """Text pixels joined by links in either direction: numbers int64 (h, w) from 1, 0 outside text.
 
-    Args:
-        text: bool (h, w).
-        linked: bool (8, h, w), in the order of `NEIGHBOURS`.
+    text: bool (h, w).
+    linked: bool (8, h, w), in the order of `NEIGHBOURS`.
     """
     number = np.arange(text.size).reshape(text.shape)
     rows, columns = text.shape

@@ -31,11 +31,10 @@ MOST = 100  # boxes of an image, before suppression; a scene has up to six words
 class TextBoxes(nn.Module):
     """Images (B, 1, H, W) to scores (B, N, 2), paper or word, and offsets (B, N, 4).
 
-    Args:
-        channels: of the stages at strides 2, 4, 8, 16, 32.
-        kernel: rows and columns of the text-box layers; SSD's are 3x3.
-        ratios: width over height of the default boxes.
-        offset: have a second set of them half a cell lower.
+    channels: of the stages at strides 2, 4, 8, 16, 32.
+    kernel: rows and columns of the text-box layers; SSD's are 3x3.
+    ratios: width over height of the default boxes.
+    offset: have a second set of them half a cell lower.
     """
 
     def __init__(
@@ -74,10 +73,9 @@ def default_boxes(
 ) -> Tensor:
     """The default boxes (N, 4) in the order of the model's outputs.
 
-    Args:
-        size: rows and columns of the image.
-        ratios: width over height.
-        offset: put a second set half a cell lower, the paper's vertical offsets.
+    size: rows and columns of the image.
+    ratios: width over height.
+    offset: put a second set half a cell lower, the paper's vertical offsets.
     """
     boxes = []
     for stride, scale in SCALES.items():
@@ -154,9 +152,8 @@ def detect(
 ) -> list[np.ndarray]:
     """Words in images uint8 (N, H, W): for each its quads (n, 4, 2), the surest first.
 
-    Args:
-        score: least probability of a word.
-        overlap: IoU above which non-maximum suppression drops the less sure box.
+    score: least probability of a word.
+    overlap: IoU above which non-maximum suppression drops the less sure box.
     """
     defaults = model.defaults(images.shape[1:])
     found = []

@@ -51,10 +51,9 @@ def spline(height: int, width: int) -> Tensor:
 def straighten(images: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
     """Sample images (B, C, H, W) along the spline through their control points, (B, C, *size).
 
-    Args:
-        points: C' (B, 20, 2), (x, y) from -1 to 1 between the image's edges, or outside; those of
-            the text's upper edge from left to right, then those of its lower edge.
-        size: rows and columns of the result.
+    points: C' (B, 20, 2), (x, y) from -1 to 1 between the image's edges, or outside; those of
+        the text's upper edge from left to right, then those of its lower edge.
+    size: rows and columns of the result.
     """
     # P' = S C', all x and y of the batch as rows of one product
     rows = points.mT.flatten(0, 1) @ spline(*size).to(points).T

@@ -28,14 +28,11 @@ def fractional_pickup(alpha: Tensor, generator: torch.Generator | None = None) -
 class AttentionReader(nn.Module):
     """Word images (B, 1, 32, W) -> logits: convolutions, a BiLSTM and an `Attention` head.
 
-    Args:
-        classes, output_context: as for `Attention`.
-        max_length: characters of the longest label.
-        channels: of the convolutions at strides 2, 4, 8 (down alone) and 16.
-        hidden: size of the BiLSTM's and the decoder's states.
-
-    Attributes:
-        features: the convolutions; the first `fine_layers` give maps (B, fine_channels, 8, W / 4).
+    classes, output_context: as for `Attention`.
+    max_length: characters of the longest label.
+    channels: of the convolutions at strides 2, 4, 8 (down alone) and 16; the first `fine_layers`
+        layers of `features` give maps (B, fine_channels, 8, W / 4).
+    hidden: size of the BiLSTM's and the decoder's states.
     """
 
     def __init__(

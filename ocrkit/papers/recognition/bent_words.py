@@ -33,9 +33,8 @@ OFFSET_SCALE = 0.2
 class UprightThenBent:
     """Batches: upright words for a share of the steps, then bent ones; a function of (seed, step).
 
-    Args:
-        images: bent ones to learn from; half as many upright ones.
-        upright: share of the steps with upright words.
+    images: bent ones to learn from; half as many upright ones.
+    upright: share of the steps with upright words.
     """
 
     def __init__(self, seed: int, recipe: Recipe, images: int, upright: float) -> None:

@@ -83,8 +83,7 @@ class FAN(nn.Module):
     def attend(self, images: Tensor, text: Tensor | None) -> tuple[AttentionOutput, Tensor, Tensor]:
         """Images (B, 1, 32, 96) -> five steps; attention centres (B, 5, 2), pixels; fine map.
 
-        Args:
-            text: (B, >= 5) ids from [GO] on (teacher forcing); None: greedy.
+        text: (B, >= 5) ids from [GO] on (teacher forcing); None: greedy.
         """
         layers, fine = self.reader.features, self.reader.fine_layers
         local = layers[:fine](images)
@@ -126,9 +125,8 @@ def patch_points() -> Tensor:
 def crop(features: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
     """F_t = Crop(F, c_t, P, P): features at points of the image, bilinear, (B, steps, P * P, C).
 
-    Args:
-        features: (B, C, h, w), a map of the whole image.
-        points: (B, steps, P * P, 2) as (x, y), pixels of the image of `size` (rows, columns).
+    features: (B, C, h, w), a map of the whole image.
+    points: (B, steps, P * P, 2) as (x, y), pixels of the image of `size` (rows, columns).
     """
     # grid_sample wants the image's edges at -1 and 1.
     grid = 2 * points / points.new_tensor([size[1], size[0]]) - 1
@@ -139,9 +137,8 @@ def crop(features: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
 def labels_at(points: Tensor, quads: Tensor, ids: Tensor) -> Tensor:
     """Which character stands at each point, BACKGROUND where none does: (B, ..., 2) -> (B, ...).
 
-    Args:
-        points: pixels.
-        quads: (B, n, 4, 2) of the characters, clockwise; ids: (B, n) int64, their classes.
+    points: pixels.
+    quads: (B, n, 4, 2) of the characters, clockwise; ids: (B, n) int64, their classes.
     """
     flat = points.flatten(1, -2)[:, :, None, None]  # (B, points, 1 character, 1 side, 2)
     side, away = (quads.roll(-1, 2) - quads)[:, None], flat - quads[:, None]
@@ -164,9 +161,8 @@ def focus_loss(
     L_focus = - mean over t, i, j of log P(y_t^(i,j)); the label of a point is what stands there
     once the patch lies on its glyph, so that the gradient moves a patch beside its glyph.
 
-    Args:
-        attended: what `FAN.attend` gave.
-        ids: (B, 4), classes of the characters, 0 or 1 after the last; quads: (B, 4, 4, 2) pixels.
+    attended: what `FAN.attend` gave.
+    ids: (B, 4), classes of the characters, 0 or 1 after the last; quads: (B, 4, 4, 2) pixels.
     """
     assert model.focus is not None, "a plain model has no such loss"
     output, centres, local = attended
@@ -246,9 +242,8 @@ def centres_of(model: FAN, words: WordSet) -> Tensor:
 def drift(model: FAN, words: WordSet) -> dict[str, float]:
     """How far attention looks from the glyphs.
 
-    Returns:
-        centre_px: mean distance of attention and glyph centre; across_px: along the rows alone;
-        outside: percent of the centres that lie outside their glyph.
+    Returns centre_px: mean distance of attention and glyph centre; across_px: along the rows alone;
+    outside: percent of the centres that lie outside their glyph.
     """
     ids, quads = attention_labels().encode(words.texts)[0][:, 1:-1], padded(words.character_quads)
     there = ids > AttentionLabels.EOS

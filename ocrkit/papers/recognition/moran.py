@@ -45,9 +45,8 @@ def identity_grid(height: int, width: int) -> Tensor:
 def rectify(images: Tensor, offsets: Tensor, size: tuple[int, int]) -> Tensor:
     """Sample each pixel of the result a little beside its place, (B, C, *size).
 
-    Args:
-        images: (B, C, H, W).
-        offsets: (B, 2, h, w), across and down, in halves of the image; corner to corner.
+    images: (B, C, H, W).
+    offsets: (B, 2, h, w), across and down, in halves of the image; corner to corner.
     """
     # offset' = resize(offset) + basic
     fine = F.interpolate(offsets, size, mode="bilinear", align_corners=True)

@@ -68,10 +68,9 @@ def attention_study(
 ) -> Study:
     """A study of a reader with attention.
 
-    Args:
-        model: number of classes -> a model with fresh weights.
-        task: seed and recipe -> what it learns.
-        test_set: the images that `ms_image` is measured on.
+    model: number of classes -> a model with fresh weights.
+    task: seed and recipe -> what it learns.
+    test_set: the images that `ms_image` is measured on.
     """
     return Study(
         name,

@@ -22,8 +22,7 @@ class Stages(nn.ModuleList):
 
     Map k is (B, channels[k], H / 2^(k+1), W / 2^(k+1)).
 
-    Raises:
-        OcrkitError: H or W is no multiple of the last stride; maps would not lie on each other.
+    Raises OcrkitError: H or W is no multiple of the last stride; maps would not lie on each other.
     """
 
     def __init__(self, channels: Sequence[int] = (16, 32, 64, 96)) -> None:
@@ -49,12 +48,9 @@ class Backbone(nn.Module):
     Coarse maps are doubled and added to finer ones (Lin et al., "Feature Pyramid Networks for
     Object Detection", CVPR 2017, section 3).
 
-    Args:
-        channels: of the stages at strides 2, 4, 8, 16 and, if more are given, 32 and so on.
-        out: channels of the merged map.
-
-    Raises:
-        OcrkitError: as `Stages`.
+    channels: of the stages at strides 2, 4, 8, 16 and, if more are given, 32 and so on.
+    out: channels of the merged map.
+    Raises OcrkitError: as `Stages`.
     """
 
     def __init__(self, channels: Sequence[int] = (16, 32, 64, 96), out: int = 32) -> None:

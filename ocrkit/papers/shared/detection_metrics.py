@@ -18,24 +18,15 @@ _RESAMPLES = 2_000
 
 @dataclass(frozen=True)
 class DetectionScores:
-    """Scores over a set of images, in percent.
+    """Scores over a set of images, in percent."""
 
-    Attributes:
-        threshold: IoU from which a match counts, 0 to 1.
-        precision: share of the found quads that are right.
-        recall: share of the true words that were found.
-        f1: harmonic mean of the two.
-        low, high: 95 % bootstrap interval of `f1` over images.
-        right, found, true: how many quads.
-    """
-
-    threshold: float
-    precision: float
-    recall: float
-    f1: float
-    low: float
+    threshold: float  # IoU from which a match counts, 0 to 1
+    precision: float  # share of the found quads that are right
+    recall: float  # share of the true words that were found
+    f1: float  # harmonic mean of the two
+    low: float  # 95 % bootstrap interval of `f1` over images
     high: float
-    right: int
+    right: int  # how many quads
     found: int
     true: int
 
@@ -43,9 +34,8 @@ class DetectionScores:
 def match(found: np.ndarray, true: np.ndarray, threshold: float = 0.5) -> list[tuple[int, int]]:
     """Pairs (index found, index true) of an IoU of at least `threshold`, each index once, greedily.
 
-    Args:
-        found, true: quads (n, 4, 2) and (m, 4, 2). Above 0.5 no matching has more pairs, if the
-            true quads do not overlap.
+    found, true: quads (n, 4, 2) and (m, 4, 2). Above 0.5 no matching has more pairs, if the
+        true quads do not overlap.
     """
     overlap = iou_matrix(found, true)
     pairs: dict[int, int] = {}
@@ -63,11 +53,8 @@ def detection_scores(
 ) -> DetectionScores:
     """Score the quads found in some images.
 
-    Args:
-        found, true: for each image its quads, (n, 4, 2).
-
-    Raises:
-        OcrkitError: different numbers of images, or no true word in any.
+    found, true: for each image its quads, (n, 4, 2).
+    Raises OcrkitError: different numbers of images, or no true word in any.
     """
     _same_images(found, true)
     right = [len(match(f, t, threshold)) for f, t in zip(found, true, strict=True)]
@@ -83,11 +70,8 @@ def spotting_scores(
 ) -> DetectionScores:
     """`detection_scores` end to end: a match counts only if the text read is the word's.
 
-    Args:
-        texts, true_texts: for each image the texts of its quads; compared without spaces.
-
-    Raises:
-        OcrkitError: as `detection_scores`, or not one text a quad.
+    texts, true_texts: for each image the texts of its quads; compared without spaces.
+    Raises OcrkitError: as `detection_scores`, or not one text a quad.
     """
     _same_images(found, true, texts, true_texts)
     right = []

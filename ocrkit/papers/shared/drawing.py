@@ -21,10 +21,9 @@ def show_quads(
 ) -> None:
     """Draw a grey image and polygons on it; call it again with None as image to add others.
 
-    Args:
-        image: (H, W), 0 to 255, or None.
-        quads: polygons (k, 2) in continuous pixels; a dot marks the text's top left.
-        texts: one a polygon, written above it.
+    image: (H, W), 0 to 255, or None.
+    quads: polygons (k, 2) in continuous pixels; a dot marks the text's top left.
+    texts: one a polygon, written above it.
     """
     if image is not None:
         rows, columns = image.shape
@@ -61,11 +60,10 @@ def show_scenes(
 ) -> Figure:
     """A sheet of scenes: true quads in green, found ones in orange.
 
-    Args:
-        images, quads: one entry an image.
-        texts: of the true quads, or of the found ones if there are any.
-        found: quads that a detector found.
-        width: of the figure, inches.
+    images, quads: one entry an image.
+    texts: of the true quads, or of the found ones if there are any.
+    found: quads that a detector found.
+    width: of the figure, inches.
     """
     rows = -(-len(images) // columns)
     height = width * rows / columns * images[0].shape[0] / images[0].shape[1]

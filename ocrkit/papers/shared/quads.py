@@ -30,13 +30,11 @@ def bounds(quads: np.ndarray) -> np.ndarray:
     return np.concatenate([quads.min(-2), quads.max(-2)], axis=-1)
 
 
-def iou(one: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of two convex quads (4, 2), 0 to 1; 0 where both have no area."""
-    return float(iou_matrix(one[None], other[None])[0, 0])
-
-
 def iou_matrix(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of convex quads (n, 4, 2) and (m, 4, 2), each with each, (n, m)."""
+    """Intersection over union of convex quads (n, 4, 2) and (m, 4, 2), each with each, (n, m).
+
+    0 to 1; 0 where both have no area.
+    """
     ones, others = (as_quads(quads).astype(float) for quads in (ones, others))
     first, second = bounds(ones)[:, None], bounds(others)[None]
     meet = np.all((first[..., :2] < second[..., 2:]) & (second[..., :2] < first[..., 2:]), axis=-1)
@@ -114,9 +112,8 @@ def to_boxes(quads: np.ndarray) -> np.ndarray:
 def crop(image: np.ndarray, quad: np.ndarray, height: int, width: int | None = None) -> np.ndarray:
     """The inside of a quad as an upright image (height, width) by a perspective warp.
 
-    Args:
-        image: (H, W) or (H, W, C); what lies outside repeats the edge.
-        width: None keeps the quad's proportions.
+    image: (H, W) or (H, W, C); what lies outside repeats the edge.
+    width: None keeps the quad's proportions.
     """
     if width is None:
         _, _, w, h, _ = to_boxes(quad)

@@ -10,11 +10,10 @@ from torch.nn import functional as F
 def sample(features: Tensor, points: Sequence[Tensor], stride: int) -> Tensor:
     """Values of a map at points of the image, (N, C, h, w); 0 outside the image; differentiable.
 
-    Args:
-        features: (B, C, H, W); cell (i, j) is the square of `stride` pixels a side whose centre is
-            (stride (j + 1/2), stride (i + 1/2)).
-        points: for each of the B images (n, h, w, 2), (x, y) in continuous pixels; N is the sum
-            of all n.
+    features: (B, C, H, W); cell (i, j) is the square of `stride` pixels a side whose centre is
+        (stride (j + 1/2), stride (i + 1/2)).
+    points: for each of the B images (n, h, w, 2), (x, y) in continuous pixels; N is the sum
+        of all n.
 
     Jaderberg et al., "Spatial Transformer Networks", NIPS 2015, eq. 5.
     """

@@ -23,20 +23,13 @@ _TRAINING_TEXTS = 16_000
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What may be written.
+    """What may be written, by part where it differs."""
 
-    Attributes:
-        charset: the syllables, in code-point order.
-        texts: by part; "train" holds its words and three times as many random strings of
-            syllables, none of them a word of "valid" or "test".
-        words: by part, real words alone.
-        fonts: the four pinned faces.
-    """
-
-    charset: str
+    charset: str  # the syllables, in code-point order
+    # "train" holds its words and three times as many random strings, none of them held out
     texts: dict[str, tuple[str, ...]]
-    words: dict[str, tuple[str, ...]]
-    fonts: tuple[Font, ...]
+    words: dict[str, tuple[str, ...]]  # real words alone
+    fonts: tuple[Font, ...]  # the four pinned faces
 
 
 @cache
@@ -100,8 +93,7 @@ def scene_set(
 ) -> SceneSet:
     """Scenes 0 to `count` of a part: "train", "valid" or "test"; kept in memory.
 
-    Raises:
-        OcrkitError: an unknown part, or no scenes.
+    Raises OcrkitError: an unknown part, or no scenes.
     """
     texts = _texts(part, count)
     seed = len(PARTS) * seed + PARTS.index(part)  # no two parts draw the same scenes
@@ -121,8 +113,7 @@ def word_set(
 ) -> WordSet:
     """Images of one text each, for recognisers, turned and bent by `settings`; kept in memory.
 
-    Raises:
-        OcrkitError: an unknown part, or no images.
+    Raises OcrkitError: an unknown part, or no images.
     """
     texts, fonts = _texts(part, count), vocabulary().fonts
     images, said, quads = np.empty((count, *size), np.uint8), [], []

@@ -50,25 +50,15 @@ RECIPE = Recipe(
 
 @dataclass(frozen=True)
 class Study:
-    """One model of one paper and how it is tried.
+    """One model of one paper and how it is tried."""
 
-    Attributes:
-        name: "craft", or "moran-plain" where a paper has several.
-        recipe: how it is trained.
-        model: a model with fresh weights.
-        task: seed -> what it learns.
-        test: model -> its scores on images never seen in training, the main one first.
-        images: test images, (N, H, W); `ms_image` is the time that `read` takes for one of them.
-        read: (model, images) -> what is found or read in them.
-    """
-
-    name: str
+    name: str  # "craft", or "moran-plain" where a paper has several
     recipe: Recipe
-    model: Callable[[], torch.nn.Module]
-    task: Callable[..., Task]
-    test: Callable[[Any], Mapping[str, float]]
-    images: Callable[[], np.ndarray]
-    read: Callable[[Any, np.ndarray], Any]
+    model: Callable[[], torch.nn.Module]  # with fresh weights
+    task: Callable[..., Task]  # seed -> what it learns
+    test: Callable[..., Mapping[str, float]]  # model -> scores on unseen images, the main one first
+    images: Callable[..., np.ndarray]  # test images, (N, H, W)
+    read: Callable[[Any, np.ndarray], Any]  # (model, images) -> what is found or read in them
 
     def make(self, seed: int) -> torch.nn.Module:
         """The model; its start weights and all random numbers after it depend on the seed."""
@@ -78,7 +68,7 @@ class Study:
         return model
 
     def time(self, model: torch.nn.Module) -> float:
-        """Milliseconds for one test image through everything."""
+        """Milliseconds that `read` takes for one test image."""
         images = self.images()
         return milliseconds(lambda number: self.read(model, images[number % len(images)][None]))
 
@@ -92,8 +82,7 @@ def all_studies() -> dict[str, Study]:
 def find_study(name: str) -> Study:
     """A study by name.
 
-    Raises:
-        OcrkitError: an unknown name.
+    Raises OcrkitError: an unknown name.
     """
     studies = all_studies()
     if name not in studies:
@@ -110,15 +99,10 @@ def run_study(
 ) -> dict[str, Any]:
     """Train a study, test it and write its two files; a finished one is not trained again.
 
-    Args:
-        state: where checkpoints of the unfinished run lie; None keeps none.
-
-    Returns:
-        the row: study, seed, scores, parameters, milliseconds an image, what training cost, and
-        `history`.
-
-    Raises:
-        OcrkitError: the loss became NaN, or the folder holds a run with another recipe.
+    state: where checkpoints of the unfinished run lie; None keeps none.
+    Returns the row: study, seed, scores, parameters, milliseconds an image, what training cost, and
+    `history`.
+    Raises OcrkitError: the loss became NaN, or the folder holds a run with another recipe.
     """
     path = _path(folder, study.name, seed, "json")
     if path.exists():
@@ -159,8 +143,7 @@ def run_study(
 def trained(study: Study, folder: Path, seed: int = 1) -> torch.nn.Module:
     """The study's model with the weights of a run, in eval mode.
 
-    Raises:
-        OcrkitError: there is no such run, or its weights are of another model.
+    Raises OcrkitError: there is no such run, or its weights are of another model.
     """
     path = _path(folder, study.name, seed, "safetensors")
     if not path.exists():
@@ -179,7 +162,7 @@ def trained(study: Study, folder: Path, seed: int = 1) -> torch.nn.Module:
 def rows(folder: Path, *names: str) -> pd.DataFrame:
     """The runs of these studies (of all, where none is named), one row each, without histories."""
     left_out = ("history", "recipe")
-    kept = [{k: v for k, v in row.items() if k not in left_out} for _, row in _runs(folder, *names)]
+    kept = [{k: v for k, v in row.items() if k not in left_out} for row in _runs(folder, *names)]
     return pd.DataFrame(kept)
 
 
@@ -187,7 +170,7 @@ def curves(folder: Path, *names: str) -> pd.DataFrame:
     """The learning curves of these studies: study, seed, step, images, seconds, losses, scores."""
     points = [
         {"study": row["study"], "seed": row["seed"], **point}
-        for _, row in _runs(folder, *names)
+        for row in _runs(folder, *names)
         for point in row["history"]
     ]
     return pd.DataFrame(points)
@@ -198,8 +181,8 @@ def each_seed(values: Iterable[float], digits: int = 1) -> str:
     return " and ".join(f"{value:.{digits}f}" for value in values)
 
 
-def _runs(folder: Path, *names: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The files and rows of these studies' runs."""
+def _runs(folder: Path, *names: str) -> Iterator[dict[str, Any]]:
+    """The rows of these studies' runs, with their histories."""
     for path in sorted(folder.glob("*.json")):
         try:
             row = read_json(path, StudyRow)
@@ -207,7 +190,7 @@ def _runs(folder: Path, *names: str) -> Iterator[tuple[Path, dict[str, Any]]]:
             warnings.warn(f"left out: {error}", stacklevel=3)
             continue
         if not names or row["study"] in names:
-            yield path, row
+            yield row
 
 
 def _path(folder: Path, name: str, seed: int, suffix: str) -> Path:

@@ -37,11 +37,10 @@ def sentences(
 ) -> LineSet:
     """As in the study: words drawn at random from the whole list, a space between them.
 
-    Args:
-        kind: one of the five.
-        words: in a sentence.
-        face: the number of the one face to write in; None: any of the vocabulary's four.
-        part: draw from the vocabulary's words of a part instead: "test" for unseen words.
+    kind: one of the five.
+    words: in a sentence.
+    face: the number of the one face to write in; None: any of the vocabulary's four.
+    part: draw from the vocabulary's words of a part instead: "test" for unseen words.
     """
     listed = vocabulary().words[part] if part else read_words()
     fonts = vocabulary().fonts if face is None else vocabulary().fonts[face:][:1]
@@ -59,10 +58,9 @@ def printed_page(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """A page to look at: a title over columns of words, and its lines in reading order.
 
-    Args:
-        size: rows and columns of the grey image.
-        columns: of text.
-        em: size of the letters in pixels; the title's are half as large again.
+    size: rows and columns of the grey image.
+    columns: of text.
+    em: size of the letters in pixels; the title's are half as large again.
     """
     rng = np.random.default_rng(seed)
     words, fonts = vocabulary().words["test"], vocabulary().fonts

@@ -21,34 +21,14 @@ from ocrkit.training.losses import ctc_loss
 CROP = (16, 72)  # rows and columns of a crop: four square syllables, and a little
 
 
-def affine_matrices(boxes: Tensor, height: int) -> Tensor:
-    """The maps from pixels of the image to pixels of the upright crop, (n, 2, 3).
-
-    Args:
-        boxes: (n, 5).
-        height: of the crop; its width is that of the box times the same scale.
-    """
-    cx, cy, w, h, angle = boxes.unbind(-1)
-    cos, sin = angle.cos(), angle.sin()
-    # s = h_t / h: both directions are scaled alike, so letters keep their shape.
-    s = height / h
-    # The box's top left corner goes to (0, 0): t_x = w/2 - (cx cos - cy sin), t_y likewise.
-    t_x = w / 2 - cx * cos + cy * sin
-    t_y = h / 2 - cx * sin - cy * cos
-    # M = s [[cos, -sin, t_x], [sin, cos, t_y]], the product of a shift, a turn and a scale.
-    rows = [torch.stack([cos, -sin, t_x], -1), torch.stack([sin, cos, t_y], -1)]
-    return s[:, None, None] * torch.stack(rows, dim=1)
-
-
 def roi_rotate(
     features: Tensor, boxes: Sequence[Tensor], stride: int, height: int, width: int
 ) -> Tensor:
     """Crops (N, C, height, width) of turned boxes; 0 to the right of where a box ends.
 
-    Args:
-        features: (B, C, H, W), a cell every `stride` pixels.
-        boxes: for each of the B images (n, 5), in pixels of the image.
-        width: of all crops; of a box that is longer the end is cut off.
+    features: (B, C, H, W), a cell every `stride` pixels.
+    boxes: for each of the B images (n, 5), in pixels of the image.
+    width: of all crops; of a box that is longer the end is cut off.
     """
     points = [rotated_points(box, height, width) for box in boxes]
     crops = sample(features, points, stride)
@@ -58,14 +38,17 @@ def roi_rotate(
 
 
 def rotated_points(boxes: Tensor, height: int, width: int) -> Tensor:
-    """Where in the image each pixel of the crops lies, (n, height, width, 2)."""
-    m = affine_matrices(boxes, height)
+    """Where in the image each pixel of the crops lies, (n, height, width, 2).
+
+    The paper's M, a shift, a turn and a scale s = height / h, turned round. Both directions are
+    scaled alike, so letters keep their shape.
+    """
+    cx, cy, w, h, angle = boxes[:, None, None].unbind(-1)
     x, y = pixel_centres(height, width, boxes)
-    # (x, y) = A^-1 ((x_t, y_t) - t) with M = [A, t]; A is a turn times s, so A^-1 = A^T / s^2.
-    a, t = m[:, :, :2], m[:, :, 2]
-    target = torch.stack(torch.broadcast_tensors(x, y), dim=-1) - t[:, None, None]
-    scale = a.square().sum(1)[:, :1]
-    return torch.einsum("nhwi,nij->nhwj", target, a) / scale[:, None, None]
+    # From the box's centre, along the text and across it.
+    along, across = x * h / height - w / 2, y * h / height - h / 2
+    cos, sin = angle.cos(), angle.sin()
+    return torch.stack([cx + along * cos + across * sin, cy - along * sin + across * cos], dim=-1)
 
 
 class FOTS(Spotter):

@@ -14,8 +14,7 @@ _COLOURS: list[Any] = ["#56B4E9", "#E69F00", "#0072B2"]
 def score_table(runs: pd.DataFrame, kinds: tuple[str, ...]) -> pd.DataFrame:
     """A line for each run and kind of scene, percent.
 
-    Args:
-        runs: committed rows with study, seed and, for each kind, detection_f1, read, f1, low, high.
+    runs: committed rows with study, seed and, for each kind, detection_f1, read, f1, low, high.
     """
     lines = [
         {
@@ -36,8 +35,7 @@ def score_table(runs: pd.DataFrame, kinds: tuple[str, ...]) -> pd.DataFrame:
 def score_bars(scored: pd.DataFrame) -> Axes:
     """Bars of the mean over seeds, a dot for each seed.
 
-    Args:
-        scored: as `unfamiliar_scores` returns: scenes, seed, detection_f1, read, f1 (percent).
+    scored: as `unfamiliar_scores` returns: scenes, seed, detection_f1, read, f1 (percent).
     """
     mean = scored.groupby("scenes", sort=False)[[*_MEASURES]].mean()
     ax = mean.rename(columns=_MEASURES).plot.bar(

@@ -96,9 +96,8 @@ class CropEncoder(nn.Module):
 class Spotter(nn.Module):
     """Images (B, 1, H, W) to the shared map (B, shared, H/2, W/2) and the detector's `EastMaps`.
 
-    Args:
-        channels: of the shared map's stages.
-        shared: channels of the shared map.
+    channels: of the shared map's stages.
+    shared: channels of the shared map.
 
     Its kinds have `reading_loss(features, words, quads)`, how badly the words of each image are
     read in these quads (n, 4, 2), and `read(features, quads)`, the texts of all quads in order.
@@ -127,10 +126,9 @@ def spotting_scenes(part: str, kind: str, count: int | None = None) -> SceneSet:
 class SpottingTask:
     """Learn to find and to read at once, on upright and rotated scenes, half a batch each.
 
-    Args:
-        seed: of the order of the scenes and of the jitter of the true boxes.
-        batch_size: scenes a step.
-        count: scenes of each kind to learn from and to validate on; None: as in `SCENES_IN`.
+    seed: of the order of the scenes and of the jitter of the true boxes.
+    batch_size: scenes a step.
+    count: scenes of each kind to learn from and to validate on; None: as in `SCENES_IN`.
     """
 
     def __init__(self, seed: int, batch_size: int, count: int | None = None) -> None:
@@ -183,8 +181,7 @@ def jitter(quads: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def spot(model: Any, images: np.ndarray, threshold: float = 0.7) -> list[Found]:
     """Find and read the words of images uint8 (N, H, W); boxes without a text are dropped.
 
-    Args:
-        threshold: least score of a cell that counts, 0 to 1.
+    threshold: least score of a cell that counts, 0 to 1.
     """
     found = []
     for some in np.array_split(images, -(-len(images) // 32)):

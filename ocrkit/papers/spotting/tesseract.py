@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
@@ -30,19 +30,12 @@ _BOX = ["left", "top", "right", "bottom"]
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """One image, read.
+    """One image, read; quads are upright, float32 (n, 4, 2), in the image's pixels."""
 
-    Attributes:
-        text: as Tesseract writes it: lines, and the spaces between words.
-        words: without spaces, in reading order.
-        quads: float32 (n, 4, 2) of the words, upright, in the image's pixels.
-        areas: quads (n, 4, 2) of "block", "paragraph", "line" and "piece", the parts of words.
-    """
-
-    text: str
-    words: tuple[str, ...]
-    quads: np.ndarray
-    areas: dict[str, np.ndarray] = field(default_factory=dict)
+    text: str  # as Tesseract writes it: lines, and the spaces between words
+    words: tuple[str, ...]  # in reading order
+    quads: np.ndarray  # of the words
+    areas: dict[str, np.ndarray]  # of "block", "paragraph", "line" and "piece", the parts of words
 
 
 def installed(language: str = "kor") -> bool:
@@ -72,15 +65,12 @@ def read_images(
 ) -> list[Page]:
     """Read images with one call of the program, which is slow to start.
 
-    Args:
-        images: grey, uint8 (H, W), of any sizes.
-        mode: how the page is taken apart, of `MODES`.
-        spaces: the switch `preserve_interword_spaces`, which the Korean data turn on.
-        scale: enlarge so many times before reading; quads are in the pixels of the images given.
-        language: one that is installed, or several: "kor+eng".
-
-    Raises:
-        OcrkitError: the program or its language is not installed, an unknown mode, or it failed.
+    images: grey, uint8 (H, W), of any sizes.
+    mode: how the page is taken apart, of `MODES`.
+    spaces: the switch `preserve_interword_spaces`, which the Korean data turn on.
+    scale: enlarge so many times before reading; quads are in the pixels of the images given.
+    language: one that is installed, or several: "kor+eng".
+    Raises OcrkitError: the program or its language is not installed, an unknown mode, or it failed.
     """
     if mode not in MODES:
         raise OcrkitError(f"no mode {mode!r}: choose one of {', '.join(MODES)}")
@@ -130,10 +120,9 @@ def parse(table: str, texts: str, count: int, scale: int = 1) -> list[Page]:
     knows the spaces. The pieces of a line are joined as its text says; where the two disagree, they
     stay.
 
-    Args:
-        table: TSV with one row a block, paragraph, line and word.
-        texts: a form feed ends each page.
-        count: how many pages.
+    table: TSV with one row a block, paragraph, line and word.
+    texts: a form feed ends each page.
+    count: how many pages.
     """
     options = {"quoting": csv.QUOTE_NONE, "keep_default_na": False, "dtype": {"text": str}}
     rows = pd.read_csv(io.StringIO(table), sep="\t", **options)

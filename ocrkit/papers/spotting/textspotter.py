@@ -28,10 +28,9 @@ def align_text(
 ) -> Tensor:
     """Each quadrilateral's inside on a grid of `height` x `width` points, (N, C, height, width).
 
-    Args:
-        features: (B, C, H, W), a cell every `stride` pixels.
-        quads: for each of the B images (n, 4, 2), in pixels of the image, clockwise from the
-            text's top left. Short words are drawn out, long ones pressed together. Differentiable.
+    features: (B, C, H, W), a cell every `stride` pixels.
+    quads: for each of the B images (n, 4, 2), in pixels of the image, clockwise from the
+        text's top left. Short words are drawn out, long ones pressed together. Differentiable.
     """
     return sample(features, [grid_points(quad, height, width) for quad in quads], stride)
 
@@ -48,8 +47,7 @@ def grid_points(quads: Tensor, height: int, width: int) -> Tensor:
 def columns_of(characters: Tensor, quad: Tensor, width: int) -> Tensor:
     """Where along the grid characters lie: first and last column, (k, 2), 0 to `width`.
 
-    Args:
-        characters: quads (k, 4, 2) of one word, projected on the middle line of its quad (4, 2).
+    characters: quads (k, 4, 2) of one word, projected on the middle line of its quad (4, 2).
     """
     start, stop = (quad[0] + quad[3]) / 2, (quad[1] + quad[2]) / 2
     along = (stop - start) / (stop - start).square().sum()
@@ -60,9 +58,8 @@ def columns_of(characters: Tensor, quad: Tensor, width: int) -> Tensor:
 class TextSpotter(Spotter):
     """A spotter that reads with attention what `align_text` lays out.
 
-    Args:
-        charset: what may be read.
-        alignment: weight of `alignment_loss`; 0 is plain attention.
+    charset: what may be read.
+    alignment: weight of `alignment_loss`; 0 is plain attention.
     """
 
     def __init__(
@@ -114,9 +111,8 @@ def columns(words: Sequence[Sequence[SceneWord]], quads: Sequence[Tensor]) -> li
 def alignment_loss(alpha: Tensor, spans: Sequence[Tensor]) -> Tensor:
     """How little of the attention falls on the character that is being read, mean over characters.
 
-    Args:
-        alpha: (N, steps, T), each row sums to 1.
-        spans: for each word its characters' first and last frame (k, 2), k at most steps.
+    alpha: (N, steps, T), each row sums to 1.
+    spans: for each word its characters' first and last frame (k, 2), k at most steps.
 
     A form of our own: how the paper itself writes its character alignment could not be verified.
     """

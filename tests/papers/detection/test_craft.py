@@ -35,7 +35,7 @@ from ocrkit.papers.detection.craft_weak import (
     split_word,
 )
 from ocrkit.papers.shared.detection_metrics import detection_scores
-from ocrkit.papers.shared.quads import iou
+from ocrkit.papers.shared.quads import iou_matrix
 from ocrkit.papers.shared.scene_sets import scene_set
 from ocrkit.synth.scenes import SCENES
 from ocrkit.training import Loop, Recipe
@@ -99,7 +99,7 @@ def test_the_threshold_does_not_change_the_size_of_a_word():
     maps = draw_maps([characters], (80, 80))
     for region in (0.25, 0.35, 0.5):
         (quad,) = find_words(maps, region=region)
-        assert iou(quad, box(20, 30, 62, 50)) > 0.85
+        assert iou_matrix([quad], [box(20, 30, 62, 50)]) > 0.85
 
 
 def test_a_round_word_gets_the_same_margin_on_every_side():
@@ -146,7 +146,7 @@ def test_characters_are_guessed_back_from_a_true_region_score():
             guess, sure = guess_characters(region, word.quad, len(word.text))
             assert 0.5 <= sure <= 1
             if len(guess) == len(word.text):
-                overlaps += map(iou, guess, word.character_quads)
+                overlaps += [*np.diag(iou_matrix(guess, word.character_quads))]
     assert len(overlaps) > 60
     assert np.median(overlaps) > 0.6
 

@@ -7,12 +7,11 @@ from torch import nn
 
 from ocrkit.papers.detection.detectors import (
     SceneTask,
+    detector_study,
     f1_scores,
     hardest,
     quick,
     recall_by_angle,
-    scores_unseen,
-    unseen_images,
 )
 from ocrkit.papers.shared.quads import from_boxes
 from ocrkit.papers.shared.scene_sets import scene_set
@@ -84,10 +83,11 @@ def test_a_task_is_validated_on_other_scenes_than_it_is_tested_on():
         return [np.empty((0, 4, 2))] * len(images)
 
     SceneTask(1, SMALL, 2, loss=None, detect=detect, count=2, valid=3).validate(nn.Identity())
-    scores_unseen(detect, SMALL, nn.Identity(), count=4)
+    study = detector_study("any", nn.Identity, SceneTask, detect, SMALL, steps=10)
+    study.test(nn.Identity(), count=4)
     valid, test = asked
     assert [len(valid), len(test)] == [3, 4]
-    assert np.array_equal(unseen_images(SMALL, count=4), test)
+    assert np.array_equal(study.images(count=4), test)
     assert not any(np.array_equal(a, b) for a in valid for b in test)
 
 

@@ -23,17 +23,15 @@ def test_logits_may_see_the_context_too():
     torch.testing.assert_close(output.logits, expected)
 
 
-def test_a_step_takes_any_weights():
+def test_the_weights_may_be_given():
     torch.manual_seed(7)
     decoder, frames = Attention(6, 8, CLASSES, output_context=True), torch.randn(2, 5, 6)
-    own = decoder.decode(frames, None, 1)
-    h = torch.zeros(2, 8)
-    go = torch.zeros(2, dtype=torch.int64)
-    logits, state, _ = decoder.attention_step(frames, own.alpha[:, 0], go, h, h)
-    torch.testing.assert_close(logits, own.logits[:, 0])
-    torch.testing.assert_close(state, own.states[:, 0])
-    other, _, _ = decoder.attention_step(frames, own.alpha[:, 0].flip(1), go, h, h)
-    assert (other - logits).abs().max() > 1e-4
+    own = decoder.decode(frames, None, 3, stop=False)
+    given = iter(own.alpha.unbind(1))
+    again = decoder.decode(frames, None, 3, stop=False, change=lambda _: next(given))
+    torch.testing.assert_close(again, own)
+    other = decoder.decode(frames, None, 3, stop=False, change=lambda alpha: alpha.flip(1))
+    assert (other.logits - own.logits).abs().max() > 1e-4
 
 
 def test_gradients_reach_the_frames_through_the_weights():
