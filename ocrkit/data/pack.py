@@ -185,7 +185,7 @@ def _check_first(seen: dict, key: str | bytes, line: Line, problem: str) -> None
         raise OcrkitError(f"{problem}, with {label}: line {first.number}")
 
 
-def _short(text: str, longest: int = 60) -> str:
+def _short(text: str) -> str:
     """A name from a file fit to print on one line."""
     text = re.sub(r"[^\S ]|[\x00-\x1f\x7f]", "?", text)
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return text if len(text) <= 60 else text[:59] + "…"

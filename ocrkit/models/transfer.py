@@ -62,11 +62,10 @@ class Start:
         """16 hex digits that change with any weight or character."""
         return digest(self.model, self.charset)
 
-    def check(self, name: str, width: float, height: int = 32) -> None:
+    def check(self, name: str, width: float) -> None:
         """See that a model has these layers.
 
-        Raises OcrkitError: it is another of the 24, of another width, or for images of another
-        height.
+        Raises OcrkitError: it is another model, of another width, or for images not 32 pixels high.
         """
         mine = self.model
         if mine.name != name:
@@ -78,10 +77,10 @@ class Start:
             raise OcrkitError(
                 f"{self.path} has layers of width {mine.width:g}, not {width:g}: leave --width out"
             )
-        if mine.image_height != height:
+        if mine.image_height != 32:
             raise OcrkitError(
                 f"{self.path} reads images {mine.image_height} pixels high, and training makes "
-                f"them {height}: start from another"
+                "them 32: start from another"
             )
 
     def kept(self, charset: str, image_width: int) -> str:

@@ -18,10 +18,11 @@ def target_fiducials(count: int = FIDUCIALS) -> Tensor:
     return torch.cat([torch.stack([x, top], dim=1), torch.stack([x, bottom], dim=1)])
 
 
-def start_fiducials(count: int = FIDUCIALS) -> Tensor:
-    """Fiducial points C' predicted before any training, (count, 2) float32: a slanted band."""
-    x = torch.linspace(-1, 1, count // 2)
-    top, bottom = torch.linspace(0, -1, count // 2), torch.linspace(1, 0, count // 2)
+def start_fiducials() -> Tensor:
+    """Fiducial points C' predicted before any training, (20, 2) float32: a slanted band."""
+    half = FIDUCIALS // 2
+    x = torch.linspace(-1, 1, half)
+    top, bottom = torch.linspace(0, -1, half), torch.linspace(1, 0, half)
     return torch.cat([torch.stack([x, top], dim=1), torch.stack([x, bottom], dim=1)])
 
 

@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
+from unittest import mock
 
 import numpy as np
 import PIL
@@ -28,6 +28,7 @@ from ocrkit.synth.render import Layout
 
 _CHUNK = 32  # samples per task: some 50 ms of work against 1 ms of messages
 _TRIES = 100
+_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,8 @@ def samples(generation: Generation, workers: int = 1) -> Iterator[Sample]:
     )
 
     def submit(indices: range) -> Future[list[Sample]]:
-        with _one_thread_each(), deaf_to_ctrl_c():
+        # The first tasks start the workers: one BLAS thread each, or they fight over the cores.
+        with mock.patch.dict(os.environ, _ONE_THREAD), deaf_to_ctrl_c():
             return pool.submit(_draw, indices)
 
     try:
@@ -199,22 +201,6 @@ def _start_worker(generation: Generation) -> None:
 
 def _draw(indices: range) -> list[Sample]:
     return [sample(_generation, index) for index in indices]
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes started inside get one BLAS thread, so that workers do not fight over cores."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def manifest(*generations: Generation) -> dict:

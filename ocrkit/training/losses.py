@@ -78,18 +78,15 @@ def training_loss(
     return attention_weight * attention_loss(logits, ids) + auxiliary_weight * auxiliary
 
 
-def guided_attention_loss(
-    alpha: torch.Tensor, lengths: torch.Tensor, width: float = 0.1
-) -> torch.Tensor:
+def guided_attention_loss(alpha: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """How far attention strays from reading evenly from left to right: 0 on the diagonal, below 1.
 
-    Step n of N should look at about n/N of the way along the T frames; what lies d away counts
-    1 - exp(-d^2 / (2 width^2)). Tachibana et al., "Efficiently trainable text-to-speech system
-    based on deep convolutional networks with guided attention" (ICASSP 2018), section 4.1.
+    Step n of N should look at about n/N of the way along the T frames; what lies d (of the line)
+    away counts 1 - exp(-d^2 / (2 0.1^2)). Tachibana et al., "Efficiently trainable text-to-speech
+    system based on deep convolutional networks with guided attention" (ICASSP 2018), section 4.1.
 
     alpha: attention of each step over the frames, (B, steps, T); rows sum to 1.
     lengths: steps of each label with its end, (B,), each at least 1; later steps do not count.
-    width: of the diagonal band, as a share of the line.
     """
     steps, frames = alpha.shape[1:]
     lengths = lengths.to(alpha.device)[:, None]
@@ -98,7 +95,7 @@ def guided_attention_loss(
     counts = step < lengths - 1
     along = (step + 0.5) / (lengths - 1).clamp(min=1)
     frame = (torch.arange(frames, device=alpha.device) + 0.5) / frames
-    stray = 1 - torch.exp(-((along[:, :, None] - frame) ** 2) / (2 * width**2))
+    stray = 1 - torch.exp(-((along[:, :, None] - frame) ** 2) / (2 * 0.1**2))
     each = (alpha * stray).sum(2) * counts
     return (each.sum(1) / (lengths[:, 0] - 1).clamp(min=1)).mean()
 

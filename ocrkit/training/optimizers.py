@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 # Newton-Schulz' quintic, whose coefficients drive all singular values to about 1 in few steps.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
+_STEPS = 4
 
 
-def orthogonalize(matrices: Tensor, steps: int = 4) -> Tensor:
+def orthogonalize(matrices: Tensor) -> Tensor:
     """Matrices (n, rows, columns) with all singular values drawn to about 1: U V^T of U S V^T.
 
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024). The iteration
@@ -24,11 +25,11 @@ def orthogonalize(matrices: Tensor, steps: int = 4) -> Tensor:
     x = matrices / (torch.linalg.matrix_norm(matrices)[:, None, None] + 1e-7)
     gram = x.mT @ x if tall else x @ x.mT
     product = None
-    for i in range(steps):
+    for i in range(_STEPS):
         polynomial = torch.baddbmm(gram, gram, gram, beta=_B, alpha=_C)
         polynomial.diagonal(dim1=1, dim2=2).add_(_A)
         product = polynomial if product is None else polynomial @ product
-        if i < steps - 1:
+        if i < _STEPS - 1:
             gram = polynomial @ gram @ polynomial
     return x @ product if tall else product @ x
 

@@ -95,9 +95,7 @@ def scene_maps(words: Sequence[SceneWord], size: tuple[int, int]) -> np.ndarray:
     return draw_maps((word.character_quads for word in words), size)
 
 
-def find_words(
-    maps: np.ndarray, region: float = REGION, affinity: float = AFFINITY, peak: float = PEAK
-) -> np.ndarray:
+def find_words(maps: np.ndarray, region: float = REGION, peak: float = PEAK) -> np.ndarray:
     """Words as quads (n, 4, 2), in the image's pixels, of maps (2, h, w).
 
     A word is a connected component of the places above either threshold; its quad is the rectangle
@@ -105,7 +103,7 @@ def find_words(
     """
     # At the image's size: the edge of a small word then falls between two pixels of the map.
     big = [cv2.resize(score, None, fx=STRIDE, fy=STRIDE) for score in maps.astype(np.float32)]
-    text = ((big[0] > region) | (big[1] > affinity)).astype(np.uint8)
+    text = ((big[0] > region) | (big[1] > AFFINITY)).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(text, connectivity=4)
     quads = []
     for label in range(1, count):

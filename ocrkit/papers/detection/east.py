@@ -75,8 +75,8 @@ def _one_target(boxes: Tensor, size: tuple[int, int], stride: int) -> EastMaps:
     return EastMaps(text.to(boxes.dtype), distances.gather(0, pick)[0], angles, ~rim | text)
 
 
-def score_loss(predicted: EastMaps, target: EastMaps, hard: int = 3) -> Tensor:
-    """Cross-entropy over text cells and the worst others of each image, `hard` times as many.
+def score_loss(predicted: EastMaps, target: EastMaps) -> Tensor:
+    """Cross-entropy over text cells and the worst others of each image, three times as many.
 
     Online hard example mining as in FOTS; EAST itself balances the cross-entropy.
     """
@@ -85,7 +85,7 @@ def score_loss(predicted: EastMaps, target: EastMaps, hard: int = 3) -> Tensor:
     ).flatten(1)
     assert target.care is not None, "targets say which cells count"
     text, others = (target.score > 0).flatten(1), (target.care & (target.score == 0)).flatten(1)
-    count = hard * text.sum(1).clamp_min(32)
+    count = 3 * text.sum(1).clamp_min(32)
     return each[text | hardest(each.detach(), others, count)].mean()
 
 

@@ -167,7 +167,6 @@ def detect(
     """Words in images uint8 (N, H, W): for each its quads (n, 4, 2); thresholds 0 to 1."""
     found = []
     for some in np.array_split(images, -(-len(images) // 32)):
-        # A copy: scenes must not be written to, and torch warns of such.
         pixels, links = (x.softmax(1)[:, 1].numpy() for x in model(to_input(some)))
         found += [
             boxes_of(components(p > pixel, k > link)) for p, k in zip(pixels, links, strict=True)

@@ -158,7 +158,6 @@ def detect(
     defaults = model.defaults(images.shape[1:])
     found = []
     for some in np.array_split(images, -(-len(images) // 32)):
-        # A copy: scenes must not be written to, and torch warns of such.
         scores, offsets = model(to_input(some))
         for sure, moved in zip(scores.softmax(-1)[..., 1], offsets, strict=True):
             kept = sure.topk(min(MOST, len(sure))).indices

@@ -83,8 +83,9 @@ class Localisation(nn.Module):
     moves: Tensor
     start: Tensor
 
-    def __init__(self, channels: tuple[int, ...] = (16, 32, 64, 64), hidden: int = 64) -> None:
+    def __init__(self) -> None:
         super().__init__()
+        channels, hidden = (16, 32, 64, 64), 64
         shrunk = 2 ** (len(channels) - 1)
         cells = (COPY_SIZE[0] // shrunk) * (COPY_SIZE[1] // shrunk)
         layers = rectifier_layers(channels, pooled=range(1, len(channels)))

@@ -62,10 +62,10 @@ class MORN(nn.Module):
     prefers one direction to its opposite.
     """
 
-    def __init__(self, channels: tuple[int, ...] = (32, 64, 32, 16)) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        layers = rectifier_layers(channels, pooled=range(3))
-        last = nn.Conv2d(channels[-1], 2, 3, padding=1)
+        layers = rectifier_layers((32, 64, 32, 16), pooled=range(3))
+        last = nn.Conv2d(16, 2, 3, padding=1)
         self.layers = nn.Sequential(*layers, last)
         initialise(self)
         nn.init.zeros_(last.weight)  # at first nothing moves

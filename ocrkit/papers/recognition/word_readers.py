@@ -13,15 +13,13 @@ from ocrkit.labels import AttentionLabels, CTCLabels
 from ocrkit.metrics import Scores, score
 from ocrkit.models import Recognizer
 from ocrkit.papers.shared.scene_sets import WordSet, vocabulary, word_set
-from ocrkit.papers.shared.study import RECIPE as PAPERS_RECIPE
-from ocrkit.papers.shared.study import Study
+from ocrkit.papers.shared.study import RECIPE, Study
 from ocrkit.synth.scenes import SCENES
 from ocrkit.training import Recipe, Task, read_all
 from ocrkit.training.trainer import ReadingTask
 
 MAX_LENGTH = 4  # characters of a word
-RECIPE = replace(PAPERS_RECIPE, steps=3000)
-CTC_RECIPE = replace(PAPERS_RECIPE, name="words", steps=4500, warmup=0.1)
+CTC_RECIPE = replace(RECIPE, name="words", steps=4500, warmup=0.1)
 CTC_SIZE = (32, 64)  # rows and columns of the CTC readers' images: 15 frames for 4 syllables
 TRAIN_IMAGES, VALID_IMAGES = 12_000, 200
 TEST_IMAGES = {"as trained": 1000, "other scenes": 300}

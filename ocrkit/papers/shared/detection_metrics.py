@@ -66,7 +66,6 @@ def spotting_scores(
     texts: Sequence[Sequence[str]],
     true: Sequence[np.ndarray],
     true_texts: Sequence[Sequence[str]],
-    threshold: float = 0.5,
 ) -> DetectionScores:
     """`detection_scores` end to end: a match counts only if the text read is the word's.
 
@@ -78,9 +77,9 @@ def spotting_scores(
     for f, said, t, says in zip(found, texts, true, true_texts, strict=True):
         if len(f) != len(said) or len(t) != len(says):
             raise OcrkitError("each quad needs one text: give an empty one where nothing was read")
-        pairs = match(f, t, threshold)
+        pairs = match(f, t)
         right.append(sum(label_of(said[i]) == label_of(says[j]) for i, j in pairs))
-    return _scores(right, found, true, threshold)
+    return _scores(right, found, true, 0.5)
 
 
 def _same_images(*parts: Sequence) -> None:

@@ -176,9 +176,9 @@ def curves(folder: Path, *names: str) -> pd.DataFrame:
     return pd.DataFrame(points)
 
 
-def each_seed(values: Iterable[float], digits: int = 1) -> str:
+def each_seed(values: Iterable[float]) -> str:
     """The scores of several seeds as one speaks of them: "98.3 and 97.4"."""
-    return " and ".join(f"{value:.{digits}f}" for value in values)
+    return " and ".join(f"{value:.1f}" for value in values)
 
 
 def _runs(folder: Path, *names: str) -> Iterator[dict[str, Any]]:

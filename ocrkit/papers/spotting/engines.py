@@ -53,16 +53,13 @@ def sentences(
     return LineSet(tuple(images), tuple(texts))
 
 
-def printed_page(
-    size: tuple[int, int] = (256, 512), columns: int = 2, em: int = 18, seed: int = 0
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """A page to look at: a title over columns of words, and its lines in reading order.
+def printed_page(size: tuple[int, int], em: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """A page to look at: a title over two columns of words, and its lines in reading order.
 
     size: rows and columns of the grey image.
-    columns: of text.
     em: size of the letters in pixels; the title's are half as large again.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     words, fonts = vocabulary().words["test"], vocabulary().fonts
     image, lines = gaussian_noise(rng, *size), []
 
@@ -79,8 +76,8 @@ def printed_page(
         lines.append(text)
 
     write(em, em // 2, size[1] // 2, em * 3 // 2, fonts[1])
-    width = (size[1] - em) // columns - em
-    for column in range(columns):
+    width = (size[1] - em) // 2 - em
+    for column in range(2):
         for top in range(3 * em, size[0] - 2 * em, 2 * em):
             write(em + column * (width + em), top, width, em, fonts[0])
     return image, tuple(lines)

@@ -188,7 +188,7 @@ def spot(model: Any, images: np.ndarray, threshold: float = 0.7) -> list[Found]:
         features, maps = model(to_input(some))
         quads = [quads for quads, _ in decode(maps, CELL_STRIDE, threshold)]
         some_found = any(map(len, quads))
-        texts = iter(model.read(features, _tensors(quads)) if some_found else ())
+        texts = iter(model.read(features, [*map(torch.from_numpy, quads)]) if some_found else ())
         for each in quads:
             pairs = [(quad, text) for quad, text in zip(each, texts, strict=False) if text]
             found.append(Found(as_quads([q for q, _ in pairs]), [text for _, text in pairs]))
@@ -202,7 +202,7 @@ def read_true(model: Any, scenes: SceneSet) -> list[list[str]]:
     for picks in np.array_split(np.arange(len(scenes)), -(-len(scenes) // 32)):
         features, _ = model(to_input(scenes.images[picks]))
         quads = [scenes.quads[i] for i in picks]
-        texts = iter(model.read(features, _tensors(quads)))
+        texts = iter(model.read(features, [*map(torch.from_numpy, quads)]))
         read += [[next(texts) for _ in q] for q in quads]
     return read
 
@@ -256,10 +256,6 @@ def unfamiliar_scores(models: Mapping[int, nn.Module], count: int) -> pd.DataFra
         for seed, model in models.items()
     ]
     return pd.DataFrame(lines)
-
-
-def _tensors(arrays: Sequence[np.ndarray]) -> list[Tensor]:
-    return [torch.from_numpy(array) for array in arrays]
 
 
 def _quads(words: Sequence[SceneWord]) -> np.ndarray:

@@ -5,7 +5,6 @@ Attention" (CVPR 2018).
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -128,11 +127,7 @@ def cover(first: Tensor, last: Tensor, frames: int) -> Tensor:
     return (torch.minimum(last[:, None], j + 1) - torch.maximum(first[:, None], j)).clamp(0, 1)
 
 
-def _model(alignment: float) -> TextSpotter:
-    return TextSpotter(vocabulary().charset, alignment=alignment)
-
-
 STUDIES = {
-    name: spotter_study(name, partial(_model, alignment))
+    name: spotter_study(name, lambda by=alignment: TextSpotter(vocabulary().charset, alignment=by))
     for name, alignment in (("textspotter", 1.0), ("textspotter-plain", 0.0))
 }

@@ -174,4 +174,4 @@ def test_a_damaged_row_does_not_hide_the_others(tmp_path):
 
 def test_the_scores_of_seeds_are_told_in_words():
     assert each_seed([98.27, 97.4]) == "98.3 and 97.4"
-    assert each_seed(iter([1.0]), digits=0) == "1"
+    assert each_seed(iter([1.0])) == "1.0"
