@@ -63,10 +63,7 @@ class Start:
         return digest(self.model, self.charset)
 
     def check(self, name: str, width: float) -> None:
-        """See that a model has these layers.
-
-        Raises OcrkitError: it is another model, of another width, or for images not 32 pixels high.
-        """
+        """Raises OcrkitError: another model, another width, or for images not 32 pixels high."""
         mine = self.model
         if mine.name != name:
             raise OcrkitError(

@@ -59,8 +59,7 @@ def spline_matrices(height: int, width: int, count: int = FIDUCIALS) -> tuple[Te
 class LocalizationNetwork(nn.Module):
     """Where the text's upper and lower edges run: images (B, 1, H, W) -> C' (B, 20, 2).
 
-    channels: the four convolutions' widths; `hidden`: the width of the first fully connected
-    layer.
+    channels: the four convolutions' widths; hidden: that of the first fully connected layer.
     """
 
     def __init__(self, channels: tuple[int, int, int, int], hidden: int) -> None:

@@ -77,8 +77,6 @@ class Loop:
     """One run: a model, a task and a recipe.
 
     model: moved to `device`.
-    task: gives losses and validation scores.
-    recipe: optimiser, schedule, precision, steps.
     seed: what the order of the images depends on (the weights are the caller's).
     folder: where checkpoints and `history.csv` go; None keeps nothing.
     identity: what must be the same for a checkpoint to be gone on from.

@@ -8,7 +8,6 @@ import torch
 from ocrkit.data.cache import to_input
 from ocrkit.errors import OcrkitError
 from ocrkit.training.losses import Converter, can_say, loss_of
-from ocrkit.training.precision import autocast
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,6 @@ def read_all(
     pixels: np.ndarray,
     truth: list[str] | None = None,
     batch_size: int = 100,
-    precision: str = "fp32",
 ) -> Readings:
     """Read every image, greedily.
 
@@ -57,8 +55,7 @@ def read_all(
     losses, sayable = [], 0
     for start in range(0, len(pixels), batch_size):
         images = to_input(np.array(pixels[start : start + batch_size])).to(device)
-        with autocast(precision, device):
-            logits = model(images)
+        logits = model(images)
         if not torch.isfinite(logits).all():
             raise OcrkitError("the model says NaN or infinite numbers: use precision fp32")
         texts += converter.decode(logits.argmax(2).cpu())

@@ -54,20 +54,13 @@ class ReadingTask:
 
 
 class Trainer(Loop):
-    """A run of one reader.
+    """A run of one reader; model, recipe, seed, world and options as for `Loop`.
 
-    model: moved to `device`.
     converter: turns texts into ids.
     sources: training sets; half of each batch from each of two.
     valid: images to follow the run by, or None.
-    recipe: optimiser, schedule, precision, steps.
-    unfit_limit: largest share of labels that may not fit, 0 to 1.
-    options: the other arguments of `Loop`, such as device, folder or engine.
-
-    Attributes:
-        unfit_share: share of the training labels that the model cannot say, 0 to 1.
-        unfit_said: the same as a sentence.
-
+    unfit_limit: largest share of labels that may not fit, 0 to 1. `unfit_share` is then what does
+        not, and `unfit_said` the same as a sentence.
     Raises OcrkitError: too many labels do not fit, or a batch cannot be split as asked.
     """
 

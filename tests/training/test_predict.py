@@ -80,14 +80,6 @@ def test_no_images():
     assert math.isnan(found.loss)
 
 
-def test_bf16_reads_without_touching_the_weights():
-    model = toy_model()
-    shown = pixels(3)
-    found = read_all(model, CTCLabels("가나다라마바사아"), shown.pixels, precision="bf16")
-    assert len(found.texts) == 3
-    assert all(p.dtype == torch.float32 for p in model.parameters())
-
-
 def test_a_label_that_cannot_be_said_does_not_count_as_a_loss_of_0():
     rows = torch.rand(3, 3, 3, generator=torch.Generator().manual_seed(0)).softmax(2).tolist()
     model, converter = Says(rows), CTCLabels("가나")

@@ -64,8 +64,7 @@ def detect(model: nn.Module, images: np.ndarray) -> list[np.ndarray]:
 class CraftTask:
     """Learn both maps from character quads, and from words alone where some scenes have no more.
 
-    seed: of the order of the scenes.
-    batch_size: scenes a step.
+    seed: of the order of the scenes; batch_size: scenes a step.
     strong: scenes with character quads.
     weak: scenes with the words' quads and lengths alone; half of each batch from `weak_from` on.
     count, valid: scenes of each sort to learn from, and to validate on.

@@ -38,8 +38,7 @@ HEADINGS = {
 class SceneTask:
     """Learn to find the words of training scenes; validated on scenes with other words.
 
-    seed: of the order of the scenes.
-    batch_size: scenes a step.
+    seed: of the order of the scenes; batch_size: scenes a step.
     loss: (model, images (B, 1, H, W), quads of each scene) -> the loss.
     detect: (model, images uint8 (N, H, W)) -> for each image its quads (n, 4, 2).
     count, valid: scenes to learn from and to validate on.

@@ -115,7 +115,6 @@ def decode(
 
     threshold: least score of a cell that counts, 0 to 1.
     overlap: IoU above which two boxes are one word.
-
     The boxes of a word's cells are averaged, weighted by score (EAST's locality-aware suppression).
     """
     found = []

@@ -34,7 +34,7 @@ class TextBoxes(nn.Module):
     channels: of the stages at strides 2, 4, 8, 16, 32.
     kernel: rows and columns of the text-box layers; SSD's are 3x3.
     ratios: width over height of the default boxes.
-    offset: have a second set of them half a cell lower.
+    offset: have a second set of them half a cell lower, the paper's vertical offsets.
     """
 
     def __init__(
@@ -71,12 +71,7 @@ class TextBoxes(nn.Module):
 def default_boxes(
     size: tuple[int, int], ratios: tuple[float, ...] = RATIOS, offset: bool = True
 ) -> Tensor:
-    """The default boxes (N, 4) in the order of the model's outputs.
-
-    size: rows and columns of the image.
-    ratios: width over height.
-    offset: put a second set half a cell lower, the paper's vertical offsets.
-    """
+    """The default boxes (N, 4) of an image of `size` (rows, columns), in the outputs' order."""
     boxes = []
     for stride, scale in SCALES.items():
         rows, columns = size[0] // stride, size[1] // stride

@@ -53,7 +53,6 @@ def straighten(images: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
 
     points: C' (B, 20, 2), (x, y) from -1 to 1 between the image's edges, or outside; those of
         the text's upper edge from left to right, then those of its lower edge.
-    size: rows and columns of the result.
     """
     # P' = S C', all x and y of the batch as rows of one product
     rows = points.mT.flatten(0, 1) @ spline(*size).to(points).T

@@ -21,7 +21,6 @@ class Stages(nn.ModuleList):
     """Bottom up: grey images (B, 1, H, W), -1 to 1, to a map at each stride 2, 4, 8, ...
 
     Map k is (B, channels[k], H / 2^(k+1), W / 2^(k+1)).
-
     Raises OcrkitError: H or W is no multiple of the last stride; maps would not lie on each other.
     """
 

@@ -80,10 +80,7 @@ def all_studies() -> dict[str, Study]:
 
 
 def find_study(name: str) -> Study:
-    """A study by name.
-
-    Raises OcrkitError: an unknown name.
-    """
+    """A study by name. Raises OcrkitError: an unknown name."""
     studies = all_studies()
     if name not in studies:
         raise OcrkitError(f"no study {name!r}: choose one of {', '.join(studies)}")

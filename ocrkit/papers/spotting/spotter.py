@@ -96,9 +96,7 @@ class CropEncoder(nn.Module):
 class Spotter(nn.Module):
     """Images (B, 1, H, W) to the shared map (B, shared, H/2, W/2) and the detector's `EastMaps`.
 
-    channels: of the shared map's stages.
-    shared: channels of the shared map.
-
+    channels: of the shared map's stages; shared: of the map itself.
     Its kinds have `reading_loss(features, words, quads)`, how badly the words of each image are
     read in these quads (n, 4, 2), and `read(features, quads)`, the texts of all quads in order.
     """
@@ -126,8 +124,7 @@ def spotting_scenes(part: str, kind: str, count: int | None = None) -> SceneSet:
 class SpottingTask:
     """Learn to find and to read at once, on upright and rotated scenes, half a batch each.
 
-    seed: of the order of the scenes and of the jitter of the true boxes.
-    batch_size: scenes a step.
+    seed: of the scenes' order and the true boxes' jitter; batch_size: scenes a step.
     count: scenes of each kind to learn from and to validate on; None: as in `SCENES_IN`.
     """
 

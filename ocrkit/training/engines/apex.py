@@ -47,11 +47,7 @@ def check_gpu(device: torch.device) -> None:
 def make_apex_engine(
     model: torch.nn.Module, recipe: Recipe, device: torch.device, **options: Any
 ) -> NativeEngine:
-    """The engine for the installed Apex; `options` as in `make_engine`.
-
-    Raises OcrkitError: Apex was installed without its CUDA extensions, or an option it does not
-    know.
-    """
+    """The engine for the installed Apex; options and errors as of the two below."""
     if _has_amp():
         parts = _part("amp"), _part("parallel")
         return AmpEngine(*parts, model, recipe, device, **options)

@@ -21,12 +21,6 @@ from ocrkit.training.sync_batch_norm import convert_sync_batch_norm
 class NativeEngine:
     """Places a model, wraps it for several processes, and takes its steps.
 
-    Attributes:
-        model: what the forward pass is called on.
-        plain: the same weights without wrappers: what is saved and validated.
-        optimizer: over the weights of `plain`.
-        precision: "fp32", "bf16" or "fp16".
-
     Raises OcrkitError: an unknown precision, or no compiler for torch.compile.
     """
 
