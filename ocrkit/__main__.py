@@ -7,7 +7,11 @@ from ocrkit.errors import by_ctrl_c
 
 
 def main() -> None:
-    """The command line; Ctrl-C while it is imported is one line too, and at the end nothing."""
+    """The command line as a process of its own, which ends deaf to Ctrl-C.
+
+    Ctrl-C while it is imported is one line too, and at the end nothing. A program that calls a
+    command and goes on has `ocrkit.cli.main`, which leaves Ctrl-C as it was.
+    """
     try:
         try:
             from ocrkit.cli import main as typed

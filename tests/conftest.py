@@ -5,7 +5,6 @@ runs on a machine that has torch, numpy and pytest alone.
 """
 
 import os
-import signal
 
 # Fixtures and processes too: where each file is run by a process of its own, threads that wait for
 # one another on the same processors take many times as long as one. Before numpy and torch come.
@@ -129,12 +128,3 @@ def trained(tmp_path_factory) -> Path:
             main()
     assert not end.value.code
     return folder
-
-
-@pytest.fixture(autouse=True)
-def ctrl_c_as_before():
-    """A command called within a test ends deaf to Ctrl-C, as a process of its own should."""
-    handler = signal.getsignal(signal.SIGINT)
-    yield
-    if handler is not None:
-        signal.signal(signal.SIGINT, handler)

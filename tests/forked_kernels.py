@@ -1,9 +1,10 @@
-"""Kernels forked from a process that has imported what most notebooks import.
+"""Kernels and commands forked from a process that has imported what most of them import.
 
-Importing torch, pandas and matplotlib takes longer than most notebooks in smoke mode. `server`
-imports them once, then forks a kernel for each `client` that asks; a client stands for its kernel
-as far as Jupyter can see, and lives as long. Nothing else is shared: a kernel has the environment,
-the folder and the streams of its client.
+Importing torch, pandas and matplotlib takes longer than most notebooks in smoke mode, and than the
+training of a toy. `server` imports them once, then forks a process for each that asks: a `client`,
+which stands for its kernel as far as Jupyter can see, and lives as long; or a `Command` (see
+`forked_commands`). Nothing else is shared: a forked process has the environment, the folder and the
+streams of the one that asked.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 EARLY = (
@@ -24,6 +25,7 @@ EARLY = (
     *("pandas.io.formats.style", "torch._dynamo"),
     *("ocrkit.models", "ocrkit.papers.shared.scene_sets", "ocrkit.papers.shared.study"),
     *("ocrkit.reader", "ocrkit.synth", "ocrkit.training"),
+    *("ocrkit.cli", "ocrkit.experiments.own", "ocrkit.experiments.runner", "ocrkit.results.show"),
 )
 
 
@@ -59,13 +61,11 @@ def forked_kernels(folder: Path) -> Iterator[None]:
 
 def client(address: str, arguments: list[str]) -> None:
     """Ask for a kernel, hand on interrupts, and end when it ends."""
-    asked = {"argv": arguments, "env": dict(os.environ), "cwd": str(Path.cwd())}
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
-        message = json.dumps(asked).encode()
-        socket.send_fds(connection, [len(message).to_bytes(8, "big")], [0, 1, 2])
-        connection.sendall(message)
-        kernel = int.from_bytes(connection.recv(8), "big")
+        asked = {"argv": arguments, "env": dict(os.environ), "cwd": str(Path.cwd())}
+        ask(connection, asked, [0, 1, 2])
+        kernel = number(connection)
         signal.signal(signal.SIGINT, lambda *_: os.kill(kernel, signal.SIGINT))
         # A test session that is killed takes its kernels along.
         parent = os.getppid()
@@ -73,13 +73,28 @@ def client(address: str, arguments: list[str]) -> None:
             pass
 
 
-def server(address: str) -> None:
-    """Import, then fork a kernel for each client; returns in a kernel alone, which is to be run."""
+def ask(connection: socket.socket, asked: dict, streams: list[int]) -> None:
+    message = json.dumps(asked).encode()
+    socket.send_fds(connection, [len(message).to_bytes(8, "big")], streams)
+    connection.sendall(message)
+
+
+def number(connection: socket.socket) -> int:
+    """The process that was forked, or later how a command ended."""
+    return int.from_bytes(connection.recv(8), "big", signed=True)
+
+
+def _tell(connection: socket.socket, number: int) -> None:
+    connection.sendall(number.to_bytes(8, "big", signed=True))
+
+
+def server(address: str) -> Callable[[], object]:
+    """Import, then fork for each that asks; returns in a forked process: what it is to do."""
     for name in EARLY:
         importlib.import_module(name)
     # Its first import looks for the notebook that figures go to.
     assert "matplotlib_inline.backend_inline" not in sys.modules
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the kernels
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
@@ -92,28 +107,36 @@ def server(address: str) -> None:
             if os.fork() == 0:
                 break
             connection.close()
-    _become_kernel(connection)
-
-
-def _become_kernel(connection: socket.socket) -> None:
-    """In a forked process: take over what the client has."""
-    os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     size, streams, _, _ = socket.recv_fds(connection, 8, 3)
     message = b""
     while len(message) < int.from_bytes(size, "big"):
         message += connection.recv(1 << 16)
     asked = json.loads(message)
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
+    if "module" in asked:
+        return _become_command(connection, asked, streams)
+    return _become_kernel(connection, asked, streams)
+
+
+def _take_over(asked: dict, streams: list[int]) -> None:
+    """In a forked process: have the streams, environment and folder of the one that asked."""
+    os.setsid()
+    for place, stream in enumerate(streams):
+        os.dup2(stream, place)
         os.close(stream)
     os.environ.clear()
     os.environ.update(asked["env"])
     os.environ.pop("JPY_PARENT_PID", None)  # of a process that is not our parent
     os.chdir(asked["cwd"])
+
+
+def _become_kernel(
+    connection: socket.socket, asked: dict, streams: list[int]
+) -> Callable[[], object]:
+    _take_over(asked, streams)
     sys.argv = ["ipykernel_launcher", *asked["argv"]]
     sys.path[0] = ""
-    connection.sendall(os.getpid().to_bytes(8, "big"))
+    _tell(connection, os.getpid())
 
     def end_with_client() -> None:
         if not connection.recv(1):
@@ -121,12 +144,45 @@ def _become_kernel(connection: socket.socket) -> None:
 
     threading.Thread(target=end_with_client, daemon=True).start()
 
+    from ipykernel.kernelapp import launch_new_instance
+
+    return launch_new_instance
+
+
+def _become_command(
+    connection: socket.socket, asked: dict, streams: list[int]
+) -> Callable[[], object]:
+    import functools
+    import multiprocessing.process
+    import runpy
+    import tempfile
+
+    if command := os.fork():  # its parent waits for it
+        for stream in streams:
+            os.close(stream)
+        _tell(connection, command)
+        _tell(connection, os.waitstatus_to_exitcode(os.waitpid(command, 0)[1]))
+        os._exit(0)
+    connection.close()
+    _take_over(asked, streams)
+    sys.stdin, sys.stdout, sys.stderr = (
+        os.fdopen(stream, mode, encoding="utf-8", buffering=line_by_line)
+        for stream, mode, line_by_line in ((0, "r", -1), (1, "w", -1), (2, "w", 1))
+    )
+    tempfile.tempdir = None  # asks TMPDIR again
+    multiprocessing.process.ORIGINAL_DIR = asked["cwd"]  # as if it had been imported there
+    sys.argv = [asked["module"], *asked["argv"]]
+    sys.path[0] = asked["cwd"]
+    added = asked["env"].get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[1:1] = [place for place in added if place and place not in sys.path]
+    sys.modules.pop("sitecustomize", None)
+    with contextlib.suppress(ImportError):
+        importlib.import_module("sitecustomize")
+    return functools.partial(runpy.run_module, asked["module"], run_name="__main__", alter_sys=True)
+
 
 if __name__ == "__main__":
     if len(sys.argv) > 2:
         client(sys.argv[1], sys.argv[2:])
     else:
-        server(sys.argv[1])
-        from ipykernel.kernelapp import launch_new_instance
-
-        launch_new_instance()
+        server(sys.argv[1])()

@@ -6,8 +6,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from forked_commands import Command
 
 from ocrkit.data.store import ImageSet
 
@@ -22,10 +21,13 @@ DYING = Path(__file__).parent / "dying"
 
 
 class Place:
-    """A working folder, and the changes that the commands started in it have made."""
+    """A working folder, and the changes that the commands started in it have made.
 
-    def __init__(self, folder: Path):
-        self.folder, self.log = folder, folder.with_suffix(".log")
+    server: the address of the process from which the commands are forked.
+    """
+
+    def __init__(self, folder: Path, server: str):
+        self.folder, self.log, self.server = folder, folder.with_suffix(".log"), server
         folder.mkdir()
 
     def changes(self) -> list[str]:
@@ -68,22 +70,14 @@ class Place:
             "DYING_BY": by,
             "DYING_WHO": who,
         }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ocrkit", *map(str, command)],
-            cwd=self.folder,
-            env=environment,
-            start_new_session=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        typed = ("ocrkit", *map(str, command))
+        process = Command(self.server, *typed, cwd=self.folder, env=environment)
         try:
             # Its processes share the pipe, which ends when the last of them has.
-            printed, _ = process.communicate(timeout=patience)
+            printed = process.communicate(timeout=patience)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
             scratch.cleanup()
         return process.returncode, printed
 
@@ -122,7 +116,7 @@ class Place:
 
 def copy_of(place: Place, folder: Path, *parts: str) -> Place:
     """Another place with these files and folders of the first, times and all."""
-    other = Place(folder)
+    other = Place(folder, place.server)
     for part in parts:
         source, target = place.folder / part, folder / part
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -442,8 +443,12 @@ def test_python_m_ocrkit_is_ocrkit(monkeypatch, capsys):
     import runpy
 
     monkeypatch.setattr(sys, "argv", ["ocrkit", "--help"])
-    with pytest.raises(SystemExit) as end:
-        runpy.run_module("ocrkit", run_name="__main__", alter_sys=False)
+    heard = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as end:
+            runpy.run_module("ocrkit", run_name="__main__", alter_sys=False)
+    finally:  # it ends deaf to Ctrl-C, as its process would be about to do
+        signal.signal(signal.SIGINT, heard)
     assert not end.value.code
     assert "doctor" in capsys.readouterr().out
 

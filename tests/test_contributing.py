@@ -1,6 +1,9 @@
 """What CONTRIBUTING.md says to write is enough: its code is run here, as part of the library."""
 
+import os
 import re
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
@@ -87,6 +90,26 @@ def test_hooks_and_workflow_run_what_make_lint_and_ci_run():
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
     steps = [step.get("run", "") for step in workflow["jobs"]["test"]["steps"]]
     assert "bash .ci/run" in steps
+
+
+@pytest.mark.parametrize("fails", ["", "pytest", "ruff", "basedpyright"])
+def test_make_test_fails_where_the_tests_or_the_lint_do(tmp_path, fails):
+    for name in ("pytest", "ruff", "basedpyright"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} $*\nexit {int(name == fails)}\n")
+        (tmp_path / name).chmod(0o755)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".venv").mkdir()
+    for name in ("pyproject.toml", "constraints.txt", "ready"):
+        (tmp_path / name).touch()
+    command = ["make", "test", f"BIN={tmp_path}", "READY=ready", "WORKERS=3"]
+    alone = {key: value for key, value in os.environ.items() if key != "MAKEFLAGS"}
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode == 0) == (fails == "")
+    assert "pytest -n 3 --dist loadgroup" in ended.stdout
+    assert "ruff check" in ended.stdout
+    assert ("basedpyright --pythonpath" in ended.stdout) == (fails != "ruff")
 
 
 def test_the_citation_is_of_this_version_and_of_the_paper():

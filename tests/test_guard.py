@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -114,6 +115,13 @@ def test_ctrl_c_after_all_is_done_changes_nothing(tmp_path, when):
     code, out, err = typed("ocrkit --help", PYTHONPATH=path)
     assert (code, err) == (0, "")
     assert "Usage" in out
+
+
+def test_a_command_called_by_a_program_leaves_ctrl_c_as_it_was(ocrkit):
+    heard = signal.getsignal(signal.SIGINT)
+    for typed in (["--help"], ["evaluate", "gone", "gone"], ["papers", "--seed", "nan"]):
+        ocrkit(*typed)
+        assert signal.getsignal(signal.SIGINT) == heard
 
 
 def press_ctrl_c(*_: object) -> None:

@@ -1,7 +1,7 @@
 """Commands ended at any moment and started again end where undisturbed ones do, and lose nothing.
 
-Real processes, ended from inside at changes on disk that a seed chooses (see `dying`). A few deaths
-a command; OCRKIT_KILLS=12 makes them twelve.
+Processes of their own, ended from inside at changes on disk that a seed chooses (see `dying`). A
+few deaths a command; OCRKIT_KILLS=12 makes them twelve.
 """
 
 import itertools
@@ -31,9 +31,15 @@ def signals(count: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Place:
+def server(kernels) -> str:
+    """The process from which the commands are forked: each would import torch for seconds."""
+    return f"{kernels}/s"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, server) -> Place:
     """Two models swept from nothing: data drawn, decoded, trained, timed."""
-    place = Place(tmp_path_factory.mktemp("killed") / "undisturbed")
+    place = Place(tmp_path_factory.mktemp("killed") / "undisturbed", server)
     code, printed = place.start(*SWEEP)
     assert code == 0, printed
     assert any("before.pt" in change for change in place.changes()), "no checkpoint on the way"
@@ -59,8 +65,8 @@ def with_data(undisturbed, tmp_path) -> Place:
     return copy_of(undisturbed, tmp_path / "place", SETS)
 
 
-def test_generate(undisturbed, drawn, tmp_path):
-    place = Place(tmp_path / "place")
+def test_generate(undisturbed, drawn, tmp_path, server):
+    place = Place(tmp_path / "place", server)
     deaths = place.end_again_and_again(
         *("generate", "--preset", "smoke", "--workers", 2),
         whole=drawn,
@@ -96,14 +102,14 @@ def test_sweep(undisturbed, trained, with_data):
     assert tree(with_data.folder) == tree(undisturbed.folder)
 
 
-def test_train_on_own_images(undisturbed, tmp_path):
+def test_train_on_own_images(undisturbed, tmp_path, server):
     sets = undisturbed.folder / SETS
     command = ("train", CTC, "--train", sets / "train-basic", "--train", sets / "train-skew")
     command += ("--valid", sets / "valid", "--image-width", 64, "--steps", 5, "--batch-size", 8)
-    whole = Place(tmp_path / "whole")
+    whole = Place(tmp_path / "whole", server)
     code, printed = whole.start(*command)
     assert code == 0, printed
-    place = Place(tmp_path / "place")
+    place = Place(tmp_path / "place", server)
     deaths = place.end_again_and_again(
         *command, whole=whole.changes(), by=["SIGKILL"] * DEATHS, seed=4
     )
@@ -126,11 +132,11 @@ def test_train_on_own_images(undisturbed, tmp_path):
     assert tree(place.folder) == tree(tuned.folder)
 
 
-def test_tuning_the_line_reader(undisturbed, tmp_path):
+def test_tuning_the_line_reader(undisturbed, tmp_path, server):
     sets = undisturbed.folder / SETS
     command = ("train", "--from", "reader-ko", "--train", sets / "train-basic", "--valid")
     command += (sets / "valid", "--steps", 3, "--batch-size", 4, "--save-every", 0)
-    whole, place = Place(tmp_path / "whole"), Place(tmp_path / "place")
+    whole, place = Place(tmp_path / "whole", server), Place(tmp_path / "place", server)
     code, printed = whole.start(*command)
     assert code == 0, printed
     deaths = place.end_again_and_again(
@@ -141,10 +147,12 @@ def test_tuning_the_line_reader(undisturbed, tmp_path):
 
 
 @pytest.mark.parametrize("by", ["SIGTERM", "SIGKILL"])
-def test_no_worker_outlives_generate(drawn, tmp_path, by):
+def test_no_worker_outlives_generate(drawn, tmp_path, server, by):
     last_worker = len(drawn) - drawn[::-1].index("process")
     command = ("generate", "--preset", "smoke", "--workers", 2)
-    Place(tmp_path / "place").start(*command, at=last_worker, by=by, who="first", patience=120)
+    Place(tmp_path / "place", server).start(
+        *command, at=last_worker, by=by, who="first", patience=120
+    )
 
 
 @pytest.mark.parametrize("by", ["SIGTERM", "SIGKILL"])
