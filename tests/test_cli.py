@@ -340,9 +340,12 @@ def test_evaluate_of_nothing(checkpoint, complains, tmp_path):
     assert "has no data.mdb" in complains("evaluate", checkpoint, tmp_path)
 
 
-def test_report_prints_tables_and_writes_the_page_with_the_claims(here, forked, ocrkit, tmp_path):
+def test_report_prints_tables_writes_the_page_with_the_claims_and_names_a_damaged_row(
+    here, forked, ocrkit, tmp_path
+):
     shutil.copytree("runs/smoke/rows", tmp_path / "rows")
-    code, text, _ = ocrkit("report", "-p", "smoke", "--out", tmp_path)
+    (tmp_path / "rows" / "other-s1.json").write_text('{"history": [1]}', encoding="utf-8")
+    code, text, said = ocrkit("report", "-p", "smoke", "--out", tmp_path)
     assert code == 0
     assert "Table 1" in text
     assert "Table 2" in text
@@ -351,14 +354,6 @@ def test_report_prints_tables_and_writes_the_page_with_the_claims(here, forked, 
     assert "holds in part" in page
     assert MODEL in page
     assert "<table" in page
-
-
-def test_report_names_a_damaged_row_and_shows_the_others(here, forked, ocrkit, tmp_path):
-    shutil.copytree("runs/smoke/rows", tmp_path / "rows")
-    (tmp_path / "rows" / "other-s1.json").write_text('{"history": [1]}', encoding="utf-8")
-    code, text, said = ocrkit("report", "-p", "smoke", "--out", tmp_path)
-    assert code == 0
-    assert "Table 1" in text
     line, *more = said.splitlines()
     assert line.startswith("left out: ")
     assert not more

@@ -151,13 +151,13 @@ def test_no_worker_outlives_generate(drawn, tmp_path, server, by):
     last_worker = len(drawn) - drawn[::-1].index("process")
     command = ("generate", "--preset", "smoke", "--workers", 2)
     Place(tmp_path / "place", server).start(
-        *command, at=last_worker, by=by, who="first", patience=120
+        *command, at=last_worker, by=by, who="first", patience=400
     )
 
 
 @pytest.mark.parametrize("by", ["SIGTERM", "SIGKILL"])
 def test_no_process_outlives_a_sweep(with_data, by):
-    with_data.start(*SWEEP, at="mkdir runs/smoke/state", by=by, who="first", patience=120)
+    with_data.start(*SWEEP, at="mkdir runs/smoke/state", by=by, who="first", patience=400)
 
 
 def end(*_: object, **__: object) -> None:

@@ -65,7 +65,7 @@ def test_a_worker_ends_with_its_killed_parent(tmp_path):
     assert is_alive(worker)
     parent.kill()
     parent.wait()
-    for _ in range(600):
+    for _ in range(6000):
         if not is_alive(worker):
             break
         time.sleep(0.05)

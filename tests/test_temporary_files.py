@@ -18,7 +18,8 @@ def run_pytest(folder: Path, test: str) -> tuple[int, str]:
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "temporary_files", "--rootdir=.", "test_it.py"],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(TESTS), "TMPDIR": str(folder / "tmp")},
+        env=os.environ
+        | {"PYTHONPATH": str(TESTS), "TMPDIR": str(folder / "tmp"), "OCRKIT_PATIENCE": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -1,5 +1,6 @@
 """The .pth files of deep-text-recognition-benchmark and of its Korean fork, read and written."""
 
+import functools
 import re
 import warnings
 from collections.abc import Iterable, Mapping
@@ -92,13 +93,19 @@ def load_reference(
     return model.eval()
 
 
+@functools.cache
+def _tensor_names(name: str) -> set[str]:
+    """As the reference has them, of one of the 24."""
+    with torch.device("meta"):  # names alone, no numbers
+        model = Recognizer(name, classes=3, width=0.05)
+    return {reference_name(key) for key in model.state_dict()}
+
+
 def find_name(path: str | Path, names: Iterable[str]) -> str:
     """The one of the 24 that has tensors of these names. Raises OcrkitError: none has."""
     wanted = set(names)
     for name in MODEL_NAMES:
-        with torch.device("meta"):  # names alone, no numbers
-            model = Recognizer(name, classes=3, width=0.05)
-        if {reference_name(key) for key in model.state_dict()} == wanted:
+        if _tensor_names(name) == wanted:
             return name
     raise OcrkitError(
         f"{path} has the tensors of none of the 24 models: `ocrkit models` lists them"

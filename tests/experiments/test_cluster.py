@@ -138,11 +138,18 @@ def test_rows_are_those_of_one_machine_and_none_is_made_twice(
     sweep(tiny, data, [CTC, ATTN], Path("theirs"))
 
 
-@pytest.fixture
-def long(tiny, monkeypatch) -> Preset:
+@pytest.fixture(scope="module")
+def long(tiny) -> Iterator[Preset]:
     """The tiny preset with steps enough to be lost in mid-run, which the sweep hears of soon."""
-    monkeypatch.setattr(runner, "LOOK_EVERY", 0.05)
-    return replace(tiny, recipe=replace(tiny.recipe, steps=500, validate_every=20))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(runner, "LOOK_EVERY", 0.05)
+        yield replace(tiny, recipe=replace(tiny.recipe, steps=500, validate_every=20))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(long, data, tmp_path_factory) -> dict:
+    """The row of a long run that loses nobody, on this machine."""
+    return run_one(long, data, CTC, tmp_path_factory.mktemp("undisturbed"))
 
 
 @pytest.mark.parametrize(
@@ -151,9 +158,8 @@ def long(tiny, monkeypatch) -> Preset:
     ids=["killed", "told that its machine goes"],
 )
 def test_a_run_whose_worker_is_lost_goes_on_from_its_checkpoint(
-    address, long, data, tmp_path, by, save_every
+    address, long, data, undisturbed, tmp_path, by, save_every
 ):
-    undisturbed = run_one(long, data, CTC, tmp_path / "undisturbed")
     saved = []
 
     def watch(event: Event) -> None:
