@@ -16,7 +16,7 @@ from rich.text import Text
 MISSING = "–"
 SOURCES = ("paper", "reference", "yours")
 # Columns whose cells are broken over lines.
-_LONG = ("claim", "verdict", "evidence", "note", "remark", "reference", "yours")
+_LONG = ("claim", "verdict", "evidence", "note", "reference", "yours")
 _KEYS = ("rank", "source", "model", "fact", "claim")  # repeated in each part of a wide table
 _THREE = "three decimals below 1"  # so that thin models do not all read 0.08
 

@@ -31,53 +31,38 @@ KOREAN = {
 }
 
 
-def five_kinds(samples: Mapping[str, Image.Image | Sequence[Image.Image]]) -> Figure:
-    """The paper's Figure 3, redrawn: one row a kind of sentence, as many examples as given.
+def five_kinds(samples: Mapping[str, Image.Image]) -> Figure:
+    """The paper's Figure 3, redrawn: a row for each kind of sentence that an image is given of.
 
-    samples: kind -> an image or several; kinds left out get no row.
     Raises OcrkitError: no image was given, or a kind has another name.
     """
     unknown = sorted(set(samples) - set(KINDS))
     if unknown:
         raise OcrkitError(f"no kind is called {unknown[0]!r}: use one of {', '.join(KINDS)}")
-    images = {
-        kind: [samples[kind]] if isinstance(samples[kind], Image.Image) else list(samples[kind])
-        for kind in KINDS
-        if kind in samples
-    }
-    images = {kind: group for kind, group in images.items() if group}
-    if not images:
+    if not samples:
         raise OcrkitError("no images to draw: give at least one image of one kind")
-    columns = max(len(group) for group in images.values())
+    images = {kind: samples[kind] for kind in KINDS if kind in samples}
     width = 9.5
-    # A row is as tall as its widest-spread image is when it fills its column.
-    tall = [
-        max(image.height / image.width for image in group) * (width - 1.2) / columns + 0.22
-        for group in images.values()
-    ]
+    # A row is as tall as its image is when it fills the figure's width.
+    tall = [image.height / image.width * (width - 1.2) + 0.22 for image in images.values()]
     with style.look():
         figure = style.new_figure(width, sum(tall) + 0.2)
-        grid = figure.subplots(len(images), columns, squeeze=False, height_ratios=tall)
-        for line, (kind, group) in zip(grid, images.items(), strict=True):
-            for axes, image in zip(line, group, strict=False):
-                style.show_image(axes, image.convert("RGB"))
-            for axes in line[len(group) :]:
-                axes.set_axis_off()
+        grid = figure.subplots(len(images), 1, squeeze=False, height_ratios=tall)
+        for (axes,), (kind, image) in zip(grid, images.items(), strict=True):
+            style.show_image(axes, image.convert("RGB"))
             name = f"{KOREAN[kind]}\n{kind}"
-            line[0].set_ylabel(name, rotation=0, ha="right", va="center", linespacing=1.4)
+            axes.set_ylabel(name, rotation=0, ha="right", va="center", linespacing=1.4)
         return style.finish(figure)
 
 
 _SEED_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
 
-def learning_curves(curves: Rows) -> Figure:
+def learning_curves(curves: pd.DataFrame) -> Figure:
     """Validation accuracy against training step, a panel a model, a line a seed.
 
-    curves: `curves.csv` (columns model, seed, step, valid_accuracy), or None.
+    curves: `curves.csv` (columns model, seed, step, valid_accuracy).
     """
-    if curves is None:
-        curves = pd.DataFrame(columns=["model", "seed", "step", "valid_accuracy"])
     known = curves.dropna(subset="valid_accuracy").sort_values("step")
     dashes = dict(zip(sorted(known["seed"].unique()), cycle(_SEED_DASHES), strict=False))
     with style.look():
@@ -173,21 +158,14 @@ def _draw(axes: Axes, rows: pd.DataFrame, stage: str) -> None:
     axes.set_xlim(-0.45, len(options) - 0.35)
 
 
-def frame_budgets(
-    image: Image.Image,
-    label: str,
-    features: Sequence[str] = ("VGG",),
-    widths: Sequence[int] = (100, 400),
-) -> Figure:
-    """The image as a reader sees it at each width, with the borders between its frames.
+def frame_budgets(image: Image.Image, label: str, features: Sequence[str] = ("VGG",)) -> Figure:
+    """A line of text as readers of 100 and 400 pixels see it, with the borders between its frames.
 
-    image: a line of text, any size.
     label: what is written there; the titles say whether CTC can say it.
     features: extractors ("VGG", "RCNN", "ResNet"); one panel for each at each width.
-    widths: pixels.
     """
     need = frames_needed(label)
-    panels = [(width, feature) for width in widths for feature in features]
+    panels = [(width, feature) for width in (100, 400) for feature in features]
     with style.look():
         figure = style.new_figure(10.5, 1.25 * len(panels) + 0.3)
         grid = figure.subplots(len(panels), 1, squeeze=False)[:, 0]

@@ -22,7 +22,7 @@ _PAPER_TIME = (
     "time per image (ms, log scale)\nbatch 192, wall clock, unsynchronised: rank order at best"
 )
 _OUR_TIME = "time per image (ms, log scale)\nmedian{batch}, measured after all training"
-_SIZES = {0: (6.5, 3), 1: (6.8, 5.2), 2: (10.4, 5.2), 3: (13.2, 5.2)}  # inches, by panels
+_SIZES = {1: (6.8, 5.2), 2: (10.4, 5.2), 3: (13.2, 5.2)}  # inches, by panels
 _PARAMETERS = "parameters (millions, log scale)"
 _FRONTIER: dict[str, Any] = {"color": style.INK, "linestyle": (0, (4, 3)), "linewidth": 1}
 _HALO = withStroke(linewidth=2.5, foreground="white")  # a line behind a name does not strike it out
@@ -46,7 +46,7 @@ def accuracy_against(cost: str, reference: Rows = None, yours: Rows = None) -> F
     shown = {source: rows for source, rows in shown.items() if len(rows)}
     with style.look():
         figure = style.new_figure(*_SIZES[len(shown)])
-        panels = figure.subplots(1, max(len(shown), 1), squeeze=False)[0]
+        panels = figure.subplots(1, len(shown), squeeze=False)[0]
         for axes, (source, rows) in zip(panels, shown.items(), strict=False):
             axes.set_title(f"{style.SOURCE_TITLES[source]}: {len(rows)} of 24 models")
             axes.set_xlabel(_cost_label(cost, source, raw[source]), linespacing=1.5)
