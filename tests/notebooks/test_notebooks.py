@@ -96,6 +96,15 @@ def test_lesson_shows_three_figures(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_a_figure_is_finished_in_the_cell_that_draws_it(path):
+    """It is shown when that cell ends: labels set in the next one are never seen."""
+    begins = re.compile(r"^(ax|axes|fig|plt)[.\[]", re.MULTILINE)
+    drawing = [c for c in code_cells(path) if begins.search(c.source)]
+    shown = [any("image/png" in o.get("data", {}) for o in c.outputs) for c in drawing]
+    assert all(shown), [c.source for c, seen in zip(drawing, shown, strict=True) if not seen]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
 def test_no_path_of_a_machine(path):
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"(?<![\w.])/(?:root|home/\w+|work|Users/\w+)/", text)
