@@ -11,6 +11,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import contextlib
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,6 +24,11 @@ import torch
 from ocrkit.errors import OcrkitError
 
 pytest_plugins = ["temporary_files"]
+
+# A shell starts what it runs in the background deaf to Ctrl-C, and all that is started from there
+# inherits it: tests of Ctrl-C need ears.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 with contextlib.suppress(ImportError):
     import hypothesis
