@@ -201,7 +201,7 @@ def table(folder: Path, drawn: list[Line], pages: list[Line], rounds: int = 3) -
     kit = load_reader()
     size = sum(v.numel() * (2 if v.ndim > 1 else 4) for v in kit.network.state_dict().values())
     found.append(("reader-ko", kit, size, "the kit's own, as it is shipped"))
-    about.append((kit.info["steps"], kit.info["lines"], None))
+    about.append((kit.info["steps"], kit.info.get("lines"), None))
     engines = [
         Engine(name, lambda images, r=reader: [x.text for x in r.read_lines(images)], size, note)
         for name, reader, size, note in found
