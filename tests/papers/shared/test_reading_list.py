@@ -35,5 +35,5 @@ def test_its_studies_have_runs_with_the_score_they_are_listed_by(listed):
         for name in filter(None, (paper.study, paper.without)):
             assert find_study(name).name == name
             scores = kept.loc[kept["study"] == name, paper.metric]
-            assert len(scores) == 2, name
+            assert len(scores) >= 2, name
             assert scores.notna().all(), name
