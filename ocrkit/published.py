@@ -56,14 +56,6 @@ def experiment1_test() -> pd.DataFrame:
     return _read("experiment1_test.csv")
 
 
-def experiment1_readme() -> pd.DataFrame:
-    """The first experiment's table in the repository's README (v1): five rows, two decimals.
-
-    Columns: model, rank, the four stages, accuracy_percent, time_ms, params_millions.
-    """
-    return _read("experiment1_readme.csv")
-
-
 def training_curves() -> pd.DataFrame:
     """5,617 validation points parsed from the author's 53 training logs.
 

@@ -9,7 +9,6 @@ FRAMES = {
     "tables": (published.tables, 10),
     "figures": (published.figures, 24),
     "experiment1_test": (published.experiment1_test, 24),
-    "experiment1_readme": (published.experiment1_readme, 5),
     "training_curves": (published.training_curves, 5617),
 }
 
