@@ -67,13 +67,16 @@ class Cell:
             return prepare(preset, folder, workers=1)
 
 
-CELLS = [
-    *(
-        Cell(limits=(limit,), repeated=repeated, steps=steps)
-        for steps, repeated, limit in product((1200, 4800), (True, False), (5, 15))
-    ),
-    *(Cell(words=words) for words in LENGTHS),
-]
+CELLS = sorted(  # the cheap ones first
+    [
+        *(
+            Cell(limits=(limit,), repeated=repeated, steps=steps)
+            for steps, repeated, limit in product((1200, 4800), (True, False), (5, 15))
+        ),
+        *(Cell(words=words) for words in LENGTHS),
+    ],
+    key=lambda cell: cell.steps,
+)
 
 
 def study(base: Preset, cells: list[Cell], data: Path, out: Path, workers: int) -> pd.DataFrame:
