@@ -10,7 +10,7 @@ import io
 import os
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -52,14 +52,14 @@ def save_line_reader(reader: Reader, path: str | Path, int8: bool = False) -> Pa
     B and W (a multiple of 4) are free. Ink is 1, paper 0; `ocrkit.reader.lines.prepare` says how a
     crop becomes ink. CTC's greedy path: repeats are one character, id 0 is none, the others are
     those of the metadata's `characters`, from 1.
-    int8: a quarter of the size and less time, in whole numbers of 8 bits; see `_to_int8`.
+    int8: a quarter of the size and less time, in whole numbers of 8 bits; see `to_int8`.
     Raises OcrkitError: onnx (for int8, onnxruntime) is not installed, or the file cannot be
     written.
     """
     ink = torch.zeros(2, 1, HEIGHT, 96)
     notes = {"model": _READER, "signs": SIGNS, "characters": decode(range(1, CLASSES))}
     names = ("ink", "ids", "probabilities")
-    network, change = _Greedy(reader.network), _to_int8 if int8 else None
+    network, change = _Greedy(reader.network), _line_reader_to_int8 if int8 else None
     return _write(network, ink, path, names, {0: "batch", 3: "width"}, notes, change)
 
 
@@ -138,13 +138,22 @@ def _write(
     return Path(path)
 
 
-def _to_int8(path: Path) -> None:
-    """Rewrite a line reader's file so that its products are of whole numbers of 8 bits.
+def _line_reader_to_int8(path: Path) -> None:
+    drawn = Artist(5, Faces("koreanize"))
+    to_int8(path, "ink", (to_batch([prepare(drawn.line().image)])[0] for _ in range(48)))
+
+
+def to_int8(path: Path, name: str, inputs: Iterable[Tensor]) -> None:
+    """Rewrite an ONNX file so that its products are of whole numbers of 8 bits.
 
     The LSTM and the linear layers find the range of their inputs as they run (dynamic). That would
-    cost convolutions more than it saves: theirs is fixed beforehand from drawn lines (static).
+    cost convolutions more than it saves: theirs is fixed beforehand from examples (static).
     Jacob et al., "Quantization and Training of Neural Networks for Efficient
-    Integer-Arithmetic-Only Inference" (CVPR 2018), without the training.
+    Integer-Arithmetic-Only Inference" (CVPR 2018), without the training. TPS stays in float: where
+    its points are a little off, whole columns of the image are.
+
+    name, inputs: what the file calls its input, and some tens of usual ones.
+    Raises OcrkitError: onnxruntime is not installed.
     """
     _package("onnxruntime")
     from onnxruntime.quantization import QuantType, quantize_dynamic, quantize_static
@@ -154,15 +163,18 @@ def _to_int8(path: Path) -> None:
         folded, half = f"{folder}/folded.onnx", f"{folder}/half.onnx"
         # Sums of weights become weights, else they would not be taken for such.
         quant_pre_process(str(path), folded, skip_symbolic_shape=True)
+        nodes = _package("onnx").load(folded, load_external_data=False).graph.node
+        kept = [node.name for node in nodes if node.name.startswith("/transformation/")]
         layers, whole = ["MatMul", "LSTM"], QuantType.QInt8
-        quantize_dynamic(folded, half, op_types_to_quantize=layers, weight_type=whole)
-        drawn = Artist(5, Faces("koreanize"))
-        inks = iter([to_batch([prepare(drawn.line().image)])[0].numpy() for _ in range(48)])
+        quantize_dynamic(
+            folded, half, op_types_to_quantize=layers, weight_type=whole, nodes_to_exclude=kept
+        )
+        feeds = iter([{name: example.numpy()} for example in inputs])
         # What calibration asks for inputs, without the base class of such readers.
-        lines: Any = SimpleNamespace(get_next=lambda: next(({"ink": ink} for ink in inks), None))
+        examples: Any = SimpleNamespace(get_next=lambda: next(feeds, None))
         quantize_static(
-            half, str(path), lines, op_types_to_quantize=["Conv"], per_channel=True,
-            activation_type=QuantType.QUInt8, weight_type=whole,
+            half, str(path), examples, op_types_to_quantize=["Conv"], per_channel=True,
+            activation_type=QuantType.QUInt8, weight_type=whole, nodes_to_exclude=kept,
         )  # fmt: skip
 
 
