@@ -1,6 +1,7 @@
 """Files: written so that an interruption leaves the old or the new, and checked when read."""
 
 import contextlib
+import errno
 import glob
 import json
 import os
@@ -28,7 +29,9 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OcrkitError(f"cannot write {path}: {error.strerror or error}") from error
+        may_not = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        advice = ": choose a folder that you may write in" if may_not else ""
+        raise OcrkitError(f"cannot write {path}: {error.strerror or error}{advice}") from error
 
 
 def check_writable(folder: str | Path) -> None:

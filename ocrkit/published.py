@@ -7,21 +7,12 @@ and its public repository. Every frame of models carries a ``model`` column such
 
 import pandas as pd
 
+from ocrkit.models.recognizer import KNOWN_MODELS as KNOWN_MODELS
 from ocrkit.models.recognizer import MODEL_NAMES
 from ocrkit.models.recognizer import STAGES as STAGE_OPTIONS
 from ocrkit.resources import resource
 
 STAGES = tuple(STAGE_OPTIONS)
-# Which of the 24 an earlier paper had proposed, as Baek et al. (2019) place it in the framework.
-KNOWN_MODELS = {
-    "None-VGG-BiLSTM-CTC": "CRNN (Shi et al., 2017)",
-    "None-RCNN-None-Attn": "R2AM (Lee and Osindero, 2016)",
-    "None-RCNN-BiLSTM-CTC": "GRCNN (Wang and Hu, 2017)",
-    "None-ResNet-None-CTC": "Rosetta (Borisyuk et al., 2018)",
-    "TPS-VGG-BiLSTM-Attn": "RARE (Shi et al., 2016)",
-    "TPS-ResNet-BiLSTM-CTC": "STAR-Net (Liu et al., 2016)",
-    "TPS-ResNet-BiLSTM-Attn": "the best of Baek et al. (2019)",
-}
 
 
 def tables() -> pd.DataFrame:

@@ -18,6 +18,7 @@ from ocrkit.files import (
     atomic_file,
     atomic_folder,
     check_replaceable,
+    disk_errors,
     read_file,
     read_json,
     write_json,
@@ -101,6 +102,14 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, monkeypatch, 
     with refused(r"cannot write .*file\.txt: No space left on device"):
         write_text(path, "new\n")
     assert tree(tmp_path) == {"deep/file.txt": "old\n"}
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_who_may_not_write_is_told_what_to_do(refused, number):
+    # Raised here, for root, as whom tests may run, may write everywhere.
+    told = f"cannot write runs/own: {os.strerror(number)}: choose a folder that you may write in"
+    with refused(told), disk_errors(Path("runs/own")):
+        raise OSError(number, os.strerror(number))
 
 
 def test_a_folder_takes_the_place_of_the_old_one(tmp_path):

@@ -86,6 +86,7 @@ def diagnose(
     max_length: int,
     charset: str,
     test: ImageSet | None = None,
+    test_name: str = "test",
     pad: bool = False,
     unfit_limit: float = 0.01,
 ) -> list[Finding]:
@@ -94,6 +95,7 @@ def diagnose(
     image_width: pixels that every image is resized to.
     max_length: characters of the longest label.
     test: a set to validate or test on; looked at for itself, and for what it shares.
+    test_name: what findings about that set are headed.
     pad: would the images keep their shapes and be padded, instead of stretched?
     unfit_limit: share of labels that may need more CTC frames than there are, 0 to 1.
     Returns Findings: first what stops a training, then warnings, then what is well.
@@ -110,7 +112,7 @@ def diagnose(
         raise OcrkitError("there is no training set to look at: give one")
     found = [check(data) for check in (*_OF_ANY_SET, *_OF_TRAINING)] + list(check_shapes(data))
     if test is not None:
-        other = SampledSets([test], settings, "test: ")
+        other = SampledSets([test], settings, f"{test_name}: ")
         found += [check(other) for check in _OF_ANY_SET]
         found += [check(other, data) for check in _OF_BOTH]
     return sorted(found, key=lambda finding: _ORDER.index(finding.level))

@@ -28,6 +28,16 @@ STAGES: dict[str, tuple[str, ...]] = {
 MODEL_NAMES: tuple[str, ...] = tuple(
     "-".join(parts) for parts in itertools.product(*STAGES.values())
 )
+# Which of the 24 an earlier paper had proposed, as Baek et al. (2019) place it in the framework.
+KNOWN_MODELS = {
+    "None-VGG-BiLSTM-CTC": "CRNN (Shi et al., 2017)",
+    "None-RCNN-None-Attn": "R2AM (Lee and Osindero, 2016)",
+    "None-RCNN-BiLSTM-CTC": "GRCNN (Wang and Hu, 2017)",
+    "None-ResNet-None-CTC": "Rosetta (Borisyuk et al., 2018)",
+    "TPS-VGG-BiLSTM-Attn": "RARE (Shi et al., 2016)",
+    "TPS-ResNet-BiLSTM-CTC": "STAR-Net (Liu et al., 2016)",
+    "TPS-ResNet-BiLSTM-Attn": "the best of Baek et al. (2019)",
+}
 
 
 def options() -> dict[str, tuple[str, ...]]:
@@ -54,6 +64,8 @@ def parse_name(name: str) -> ModelName:
     if name in names:
         return ModelName(*name.split("-"))
     by_lower = {known.lower(): known for known in names}
+    # The name of its paper, such as CRNN, is as good as a model's own.
+    by_lower |= {paper.split(" (")[0].lower(): known for known, paper in KNOWN_MODELS.items()}
     nearest = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0)[0]
     raise OcrkitError(
         f"no model is called {name!r}: did you mean {by_lower[nearest]}? "

@@ -152,9 +152,14 @@ def save_reference(model: Recognizer, path: str | Path) -> Path:
     return path
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
+def check_there(path: str | Path) -> None:
+    """OcrkitError where there is no such file."""
+    if not Path(path).is_file():
         raise OcrkitError(f"{path} is missing: give the path of a .pth file")
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    check_there(path)
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # there is no telling how a damaged file fails

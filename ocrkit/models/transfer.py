@@ -16,7 +16,7 @@ from ocrkit.models.checkpoints import load_checkpoint
 from ocrkit.models.jamo import SYLLABLES, JamoCTC
 from ocrkit.models.prediction import Attention
 from ocrkit.models.recognizer import Recognizer
-from ocrkit.models.reference import load_reference
+from ocrkit.models.reference import check_there, load_reference
 
 _ROWS = ("head.weight", "head.bias", "head.generator.weight", "head.generator.bias")
 _ROWS += ("head.characters.weight",)
@@ -40,6 +40,7 @@ def load_model(
             f"{path} knows its own characters and sizes: {option}, --image-width and "
             "--max-length are for .pth files"
         )
+    check_there(path)
     if charset is None:
         raise OcrkitError(
             f"{path} does not hold its characters: give them, in the order of its training, with "

@@ -166,7 +166,7 @@ def test_what_would_fail_is_refused_before_anything_is_written(sets, tmp_path, r
         train(sets, folder, charset=CHARSET[:-1])
     with refused("length: 16 of 16 .*attention cannot be trained.*--max-length 3"):
         train(sets, folder, ATTN, max_length=2)
-    with refused("test: same images: 9 of 9"):
+    with refused("valid: same images: 9 of 9"):
         train([*sets[:2], sets[0]], folder)
     with refused("did you mean"):
         train(sets, folder, "TPS-VG-None-CTC")
@@ -181,13 +181,13 @@ def test_what_would_fail_is_refused_before_anything_is_written(sets, tmp_path, r
 
 def test_a_validation_label_that_cannot_be_encoded_is_refused_first(sets, tmp_path, refused):
     own_set(sets[2], ["뷁", "가"], first=300)
-    with refused(r"test: charset: 1 of 2 labels .* 뷁"):
+    with refused(r"valid: charset: 1 of 2 labels .* 뷁"):
         train(sets, tmp_path / "run")
 
 
 def test_validation_labels_too_long_for_the_frames_are_refused_first(sets, tmp_path, refused):
     own_set(sets[2], ["가나다라" * 9, "가"], first=300)
-    with refused(r"test: frames: 1 of 2 labels"):
+    with refused(r"valid: frames: 1 of 2 labels"):
         train(sets, tmp_path / "run", max_length=40)
     assert not (tmp_path / "run").exists()
 

@@ -77,6 +77,8 @@ def test_frames_are_what_the_extractor_gives(feature, width):
         ("tps-vgg-bilstm-attn", "TPS-VGG-BiLSTM-Attn"),
         ("TPS-VGG-BiLSTM", "TPS-VGG-BiLSTM"),
         ("None-ResNet-LSTM-CTC", "None-ResNet-BiLSTM-CTC"),
+        ("CRNN", "None-VGG-BiLSTM-CTC"),
+        ("star-net", "TPS-ResNet-BiLSTM-CTC"),
         ("", "did you mean"),
     ],
 )

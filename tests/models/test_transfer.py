@@ -8,7 +8,7 @@ import torch
 from ocrkit.labels import CTCLabels
 from ocrkit.models import Recognizer, load_reference, save_checkpoint
 from ocrkit.models.reference import save_reference
-from ocrkit.models.transfer import Start, carry_over, load_start
+from ocrkit.models.transfer import Start, carry_over, load_model, load_start
 from ocrkit.training.losses import make_converter
 
 CTC, ATTN = "None-VGG-BiLSTM-CTC", "TPS-VGG-None-Attn"
@@ -89,6 +89,8 @@ def test_what_cannot_be_begun_with(tmp_path, refused):
         start.check(CTC, 0.25)
     with refused("reads images 64 pixels high, and training makes them 32"):
         Start(tmp_path, made(CTC, OLD, image_height=64), OLD).check(CTC, 0.05)
+    with refused("gone.pth is missing"):
+        load_model(tmp_path / "gone.pth")
     with refused("m.pth does not hold its characters: .* --from-charset FILE"):
         load_start(tmp_path / "m.pth")
     with refused("knows its own characters and sizes: --from-charset"):
