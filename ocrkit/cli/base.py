@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.text import Text
 
 from ocrkit.cli.guard import one_line
-from ocrkit.errors import OcrkitError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,23 +33,6 @@ def say(text: object) -> None:
 def complain(text: object, style: str) -> None:
     """One line to the error stream: never wrapped, and brackets in file names stay as they are."""
     err.print(Text(one_line(text), style), soft_wrap=True)
-
-
-@contextlib.contextmanager
-def machines(on: str, workers: int) -> Iterator[None]:
-    """Within the block the machines to work on are at hand: "here" this one, "ray" a cluster.
-
-    Raises OcrkitError: an unknown place, or a cluster that cannot be had.
-    """
-    if on not in ("here", "ray"):
-        raise OcrkitError(f"unknown place {on!r} to work on: choose here or ray")
-    if on == "here":
-        yield
-        return
-    from ocrkit.experiments.cluster import connected
-
-    with connected(workers):
-        yield
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from ocrkit.cli import options
-from ocrkit.cli.base import app, complain, console, machines, say
+from ocrkit.cli.base import app, complain, console, say
 from ocrkit.cli.guard import one_line
 
 if TYPE_CHECKING:
@@ -19,14 +19,9 @@ if TYPE_CHECKING:
 
 
 def prepared(
-    preset_name: str,
-    data: Path | None,
-    workers: int,
-    on: str = "here",
-    planned: "Plan | None" = None,
+    preset_name: str, data: Path | None, workers: int, planned: "Plan | None" = None
 ) -> "tuple[Preset, DataSets]":
-    """The preset and its data, drawn now if it is not there yet; `on` ray within `machines`."""
-    from ocrkit.experiments.cluster import draw
+    """The preset and its data, drawn now if it is not there yet."""
     from ocrkit.experiments.datasets import prepare
     from ocrkit.experiments.presets import get_preset
     from ocrkit.progress import Bars
@@ -34,8 +29,7 @@ def prepared(
     preset = get_preset(preset_name)
     folder = data or Path("data/generated") / preset.name
     with Bars(console) as bars:
-        by = draw if on == "ray" else None
-        return preset, prepare(preset, folder, workers, bars.show_images, planned, draw=by)
+        return preset, prepare(preset, folder, workers, bars.show_images, planned)
 
 
 @app.command()
@@ -59,7 +53,6 @@ def generate(
         str | None,
         typer.Option(help="koreanize (four pinned faces), system, handwriting, or a folder"),
     ] = None,
-    on: options.On = "here",
 ) -> None:
     """Draw the training, validation and test images of a preset, as LMDB sets.
 
@@ -83,8 +76,7 @@ def generate(
         for font, why in planned.left_out_fonts.items():
             lacks = "" if why.startswith("unreadable") else "it lacks "
             complain(f"left out: the font {font}: {lacks}{why[:40]}", "yellow")
-    with machines(on, workers):
-        _, data = prepared(preset, out, workers, on, planned)
+    _, data = prepared(preset, out, workers, planned)
     sets = sorted(p.name for p in data.folder.iterdir() if p.is_dir())
     say(f"{data.folder}: {', '.join(sets)}")
     say(f"{len(data.charset)} syllables; fingerprint {data.fingerprint}")

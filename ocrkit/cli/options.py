@@ -66,9 +66,6 @@ Compile = Annotated[bool, typer.Option("--compile", help="let torch.compile make
 _ALL_IMAGES = "batch norm over all processes' images (torchrun)"
 SyncBatchNorm = Annotated[bool, typer.Option("--sync-batch-norm", help=_ALL_IMAGES)]
 SaveEvery = Annotated[float, _number(0, 86_400, "seconds between two checkpoints")]
-On = Annotated[
-    str, typer.Option("--on", help="here, or ray: the cluster at RAY_ADDRESS, else one of its own")
-]
 Cpus = Annotated[float, _number(0.01, 1024, "on ray: processors for each run")]
 Gpus = Annotated[float | None, _number(0, 1024, "on ray: GPUs for each run [default: 1 with cuda]")]
 Timing = Annotated[

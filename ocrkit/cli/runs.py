@@ -1,5 +1,6 @@
 """Commands that train and test many models, and report on them."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocrkit.cli import options
-from ocrkit.cli.base import app, console, machines, resumable, say
+from ocrkit.cli.base import app, console, resumable, say
 from ocrkit.cli.data import prepared
 from ocrkit.errors import OcrkitError
 
@@ -46,7 +47,10 @@ def sweep(
     recipe: Annotated[
         str | None, typer.Option(help="2019 or fast, instead of the preset's; use another --out")
     ] = None,
-    on: options.On = "here",
+    on: Annotated[
+        str,
+        typer.Option("--on", help="here, or ray: the cluster at RAY_ADDRESS, else one of its own"),
+    ] = "here",
     cpus: options.Cpus = 1,
     gpus: options.Gpus = None,
     timing: options.Timing = True,
@@ -65,6 +69,8 @@ def sweep(
     from ocrkit.training.recipe import find_recipe
 
     runs = grid(tuple(model or get_preset(preset).models), tuple(seed or (1,)))
+    if on not in ("here", "ray"):
+        raise OcrkitError(f"unknown place {on!r} to work on: choose here or ray")
     if on == "here":
         find_device(device)  # before any image is drawn
         if (cpus, gpus) != (1, None):
@@ -73,8 +79,8 @@ def sweep(
         raise OcrkitError("a sweep starts its own processes (--workers): leave torchrun out")
     folder = out or Path("runs") / get_preset(preset).name
     check_writable(folder)
-    with machines(on, workers):
-        chosen, images = prepared(preset, data, workers, on=on)
+    with cluster.connected(workers) if on == "ray" else contextlib.nullcontext():
+        chosen, images = prepared(preset, data, workers)
         chosen = changed(chosen, unfit_limit)
         if recipe is not None:
             chosen = replace(chosen, recipe=find_recipe(recipe))

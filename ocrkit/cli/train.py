@@ -3,18 +3,24 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ocrkit.cli import options
-from ocrkit.cli.base import app, complain, console, resumable
-from ocrkit.cli.data import prepared
-from ocrkit.cli.own import as_sets, check_for_lines, train_on_own, train_own_lines
+from ocrkit.cli.base import app, complain, console, resumable, say
+from ocrkit.cli.data import pack_set, prepared, show_findings
 from ocrkit.cli.runs import changed, conclude, run_sweep
 from ocrkit.cli.use import is_line_reader
 from ocrkit.errors import OcrkitError
 from ocrkit.resources import READER
+
+if TYPE_CHECKING:
+    from ocrkit.experiments.diagnose import Finding
+    from ocrkit.models.transfer import Start
+    from ocrkit.training.distributed import World
+
+TABLES = (".tsv", ".csv", ".txt")
 
 
 @app.command()
@@ -88,11 +94,8 @@ def train(
     if model == READER or (start and is_line_reader(start)):
         unfit = {"--from-charset": from_charset, "--unfit-limit": unfit_limit}
         unfit |= {"--sync-batch-norm": sync_batch_norm}
-        check_for_lines(world, model, start, sets, own | unfit)
-        folder = out or Path("runs/own")
-        sets, valid = as_sets(world, sets or [], valid, folder)
-        what = {"seed": seed, "folder": folder, "device": device, **settings}
-        train_own_lines(sets, valid, start, changes, **what)
+        settings |= {"seed": seed, "folder": out or Path("runs/own"), "device": device}
+        _train_lines(world, model, start, sets, valid, changes, own | unfit, **settings)
         return
     if from_charset is not None and not start:
         raise OcrkitError("--from-charset is for a .pth file: give it with --from")
@@ -109,8 +112,8 @@ def train(
     if not sets and (given := [option for option, value in own.items() if value]):
         raise OcrkitError(f"{given[0]} is for sets of your own: give them with --train")
     if sets or begun:
+        recipe, folder = OWN_RECIPE, out or Path("runs/own")
         with process_group(world, device):
-            recipe, folder = OWN_RECIPE, out or Path("runs/own")
             if sets:
                 sets, valid = as_sets(world, sets, valid, folder)
             else:
@@ -121,9 +124,8 @@ def train(
                 valid, recipe = images.folder / "valid", chosen.recipe
                 sizes |= {"image_width": chosen.image_width, "max_length": chosen.max_length}
             before = begun.model if begun else None
-            train_on_own(
-                world,
-                *(sets, valid, run.model, charset, begun),
+            _train_on_own(
+                *(world, sets, valid, run.model, charset, begun),
                 recipe=replace(recipe, **changes),
                 pad=pad or (begun is not None and begun.pad),
                 unfit_limit=0.01 if unfit_limit is None else unfit_limit,
@@ -139,19 +141,121 @@ def train(
         check_writable(folder)
     with process_group(world, device):
         chosen, images = world.broadcast_from_main(lambda: prepared(preset, data, world.size))
-        chosen = changed(chosen, unfit_limit, precision)
+        what = (changed(chosen, unfit_limit, precision), images)
+        time_all = partial(runner.time_runs, *what, [run], folder, device)
         if world.size > 1:
             with resumable(), Bars(console) as bars:
                 watch = partial(bars.show_training, run.name)
-                row = runner.run_together(
-                    world, chosen, images, run, folder, device, watch, **settings
-                )
-    what = (chosen, images, [run], folder)
-    time_all = partial(runner.time_runs, *what, device)
+                row = runner.run_together(world, *what, run, folder, device, watch, **settings)
     if world.size == 1:
-        train_all = partial(runner.sweep, *what, 1, device, settings=settings)
+        train_all = partial(runner.sweep, *what, [run], folder, 1, device, settings=settings)
         run_sweep(chosen, [run], folder, train_all, time_all)
     elif row is not None:
         if row.get("error"):
             complain(f"{run.name}: {row['error']}", "red")
         conclude([run], folder, time_all)
+
+
+def as_sets(
+    world: "World", sets: list[Path], valid: Path | None, out: Path
+) -> tuple[list[Path], Path | None]:
+    """LMDB sets as they are; a folder of images with a table of their labels is packed into one.
+
+    world: rank 0 packs.
+    out: where packed sets go.
+    Raises OcrkitError: a folder that is neither, or whose images cannot be packed.
+    """
+
+    def packed(folder: Path) -> Path:
+        if (folder / "data.mdb").exists() or not folder.is_dir():
+            return folder
+        tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLES)
+        if len(tables) != 1:
+            raise OcrkitError(
+                f"{folder} is no LMDB set (it has no data.mdb), and holds {len(tables)} tables "
+                f"({', '.join(TABLES)}) instead of one with the labels: see `ocrkit pack`"
+            )
+        made = out / "sets" / folder.resolve().name
+        pack_set(tables[0], folder, made, folder.name)
+        return made
+
+    paths = [*sets, *([valid] if valid else [])]
+    found = world.broadcast_from_main(lambda: list(map(packed, paths)))
+    return found[: len(sets)], found[-1] if valid else None
+
+
+def _train_on_own(
+    world: "World",
+    sets: list[Path],
+    valid: Path | None,
+    model: str,
+    charset: str | None,
+    start: "Start | None",
+    **settings: Any,
+) -> None:
+    """A training on sets of one's own; `settings` as `train_own`."""
+    from ocrkit.data.store import ImageSet
+    from ocrkit.experiments.diagnose import refuse
+    from ocrkit.experiments.own import find_charset, train_own
+    from ocrkit.progress import Bars
+
+    def choose() -> str:
+        images = [ImageSet(path) for path in (*sets, *([valid] if valid else []))]
+        chosen = find_charset(charset or "data", images)
+        if start and charset is None:  # whoever brings few labels does not mean to forget the rest
+            chosen = "".join(dict.fromkeys(start.charset + chosen))
+        return chosen
+
+    def look(findings: list["Finding"]) -> None:
+        known = ["unseen characters"] if start else []
+        show_findings(one for one in findings if one.level == "warn" and one.what not in known)
+        refuse(findings)
+        if start:
+            say(start.kept(settings["charset"], settings["image_width"]))
+
+    settings["charset"] = world.broadcast_from_main(choose)
+    with resumable(), Bars(console) as bars:
+        settings["watch"] = partial(bars.show_training, model)
+        checkpoint = train_own(
+            *(sets, valid, model), look=look, world=world, start=start, **settings
+        )
+    say(f"checkpoint: {checkpoint}")
+
+
+def _train_lines(
+    world: "World",
+    model: str | None,
+    start: Path | None,
+    sets: list[Path] | None,
+    valid: Path | None,
+    changes: dict[str, Any],
+    unfit: dict[str, Any],
+    **settings: Any,
+) -> None:
+    """The line reader, trained on lines of one's own; `settings` as `train_lines`.
+
+    unfit: option -> value of those that are for the 24 models alone.
+    Raises OcrkitError: what was typed does not fit the line reader.
+    """
+    from ocrkit.experiments.own_lines import LINES_RECIPE, TUNING_RECIPE, train_lines
+    from ocrkit.progress import Bars
+    from ocrkit.reader.lines import weights_of
+
+    if model not in (None, READER):
+        raise OcrkitError(f"{start} is a line reader, not a {model}: leave the name out")
+    if start and start.suffix == ".onnx":
+        raise OcrkitError(f"{start} can be read with, not trained: start from its .safetensors")
+    if given := [option for option, value in unfit.items() if value]:
+        raise OcrkitError(f"{given[0]} is for the 24 models: leave it out for the line reader")
+    if not sets:
+        raise OcrkitError("the line reader is trained on lines of your own: give --train SETS")
+    if world.size > 1:
+        raise OcrkitError("the line reader is trained by one process: leave torchrun out")
+    sets, valid = as_sets(world, sets, valid, settings["folder"])
+    settings["start"] = start and weights_of(start)
+    settings["recipe"] = replace(TUNING_RECIPE if start else LINES_RECIPE, **changes)
+    settings["warn"] = partial(complain, style="yellow")
+    with resumable(), Bars(console) as bars:
+        settings["watch"] = partial(bars.show_training, READER)
+        checkpoint = train_lines(sets, valid, **settings)
+    say(f"checkpoint: {checkpoint}")

@@ -98,7 +98,7 @@ def evaluate(
     rows, misread, total = [], [], 0
     for images in map(ImageSet, sets):
         read, broken = (_read_lines if lines else _read_set)(reader, images)
-        true = {i: images.text(i) for i in read if label_of(images.text(i))}
+        true = {i: text for i in read if label_of(text := images.text(i))}
         if not true:
             raise OcrkitError(
                 f"{images.path}: every label is empty: there is nothing to score against"
@@ -189,23 +189,6 @@ def is_line_reader(checkpoint: Path) -> bool:
     return note.is_file() and "signs" in read_json(note)
 
 
-def _export_onnx(checkpoint: Path | None, out: Path, int8: bool) -> str:
-    """Write one of the 24 or the line reader as ONNX; what to say of it."""
-    from ocrkit.models import load_checkpoint
-    from ocrkit.onnx_files import save_line_reader, save_recognizer
-    from ocrkit.reader import load_reader
-
-    if checkpoint is None or is_line_reader(checkpoint):
-        save_line_reader(load_reader(checkpoint), out, int8)
-        return f"{out}: try it with ocrkit read --checkpoint {out} IMAGE..."
-    if int8:
-        raise OcrkitError("--int8 was measured on the line reader alone: leave it out for the 24")
-    model, described = load_checkpoint(checkpoint)
-    save_recognizer(model, out, described["charset"])
-    size = f"{model.image_height}, {model.image_width}"
-    return f"{out}: images (batch, 1, {size}) in [-1, 1] -> logits; metadata: model, characters"
-
-
 @app.command()
 def export(
     out: Annotated[Path, typer.Option(help="the file to write: NAME.onnx or NAME.pth")],
@@ -222,17 +205,30 @@ def export(
     from ocrkit.models import load_checkpoint
     from ocrkit.models.recognizer import parse_name
     from ocrkit.models.reference import save_reference
+    from ocrkit.onnx_files import save_line_reader, save_recognizer
+    from ocrkit.reader import load_reader as load_line_reader
 
-    if out.suffix == ".onnx":
-        say(_export_onnx(checkpoint, out, int8))
-        return
-    if int8:
+    to_onnx = out.suffix == ".onnx"
+    if int8 and not to_onnx:
         raise OcrkitError("--int8 is for ONNX files of the line reader: --out NAME.onnx")
-    if out.suffix != ".pth":
+    if not to_onnx and out.suffix != ".pth":
         raise OcrkitError(f"{out} is no name for such a file: end it in .onnx or .pth")
     if checkpoint is None or is_line_reader(checkpoint):
-        raise OcrkitError("the framework cannot run the line reader: name one of the 24, or .onnx")
+        if not to_onnx:
+            raise OcrkitError(
+                "the framework cannot run the line reader: name one of the 24, or .onnx"
+            )
+        save_line_reader(load_line_reader(checkpoint), out, int8)
+        say(f"{out}: try it with ocrkit read --checkpoint {out} IMAGE...")
+        return
+    if int8:
+        raise OcrkitError("--int8 was measured on the line reader alone: leave it out for the 24")
     model, described = load_checkpoint(checkpoint)
+    if to_onnx:
+        save_recognizer(model, out, described["charset"])
+        size = f"{model.image_height}, {model.image_width}"
+        say(f"{out}: images (batch, 1, {size}) in [-1, 1] -> logits; metadata: model, characters")
+        return
     save_reference(model, out)
     characters = out.with_suffix(".characters.txt")
     write_text(characters, described["charset"] + "\n")

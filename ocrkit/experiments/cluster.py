@@ -1,4 +1,4 @@
-"""A Ray cluster, joined or started on this machine, that draws images and trains. Ray is an extra.
+"""A Ray cluster, joined or started on this machine, that trains. Ray is an extra.
 
 Each run of a sweep is a task that asks for processors or a GPU, and that Ray starts again elsewhere
 when its worker is lost. Data and results lie on a disk that all machines share, so that a run which
@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +27,11 @@ from ocrkit.experiments.grid import Run
 from ocrkit.experiments.presets import Preset
 from ocrkit.experiments.results import read_row
 from ocrkit.files import read_json
-from ocrkit.synth.fonts import Font, find_fonts
-from ocrkit.synth.generate import Generation, Sample, in_order, sample, versions
 
 LOSSES = 10  # how often a run may lose its worker before it is given up
 PATIENCE = 60  # seconds that the runs under way have to save in when they are stopped
 _STARTS = 3  # Ray gives its own parts seconds to come up, too few on a busy machine
-_STORE = 256 * 2**20  # bytes of shared memory of a cluster of our own: images are small
-_AHEAD = 200  # chunks of images on their way at most, however large the cluster
+_STORE = 256 * 2**20  # bytes of shared memory of a cluster of our own: results are small
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
@@ -68,10 +64,7 @@ def connected(workers: int = 1) -> Iterator[None]:
     address = os.environ.get("RAY_ADDRESS") or "local"
     before = signal.getsignal(signal.SIGTERM)
     try:
-        if address == "local":
-            _start(ray, workers)
-        else:
-            _join(ray, address)
+        _start(ray, workers) if address == "local" else _join(ray, address)
         # Ray has put its own handler in the place of one that lets trainings save.
         if before not in (signal.SIG_DFL, signal.getsignal(signal.SIGTERM)):
             signal.signal(signal.SIGTERM, before)
@@ -129,41 +122,6 @@ def _future(ref: Any) -> Future:
 
     ref.future().add_done_callback(settle)
     return plain
-
-
-def draw(generation: Generation) -> Iterator[Sample]:
-    """All samples in order, drawn by the cluster: the same bytes as `ocrkit.synth.samples`.
-
-    Raises OcrkitError: a machine would draw other images, having other fonts or libraries.
-    """
-    ray = import_ray()
-    task, shared, ours = ray.remote(_draw), ray.put(generation), versions()
-
-    def submit(indices: range) -> Future[list[Sample]]:
-        return _future(task.remote(shared, indices, ours))
-
-    ahead = min(4 * int(ray.cluster_resources().get("CPU", 1)), _AHEAD)
-    yield from in_order(submit, generation.count, ahead)
-
-
-def _draw(generation: Generation, indices: range, theirs: dict[str, Any]) -> list[Sample]:
-    """A chunk of samples, on a machine of the cluster."""
-    if versions() != theirs:
-        raise OcrkitError(
-            f"{platform.node()} would draw other images, having {versions()} and not {theirs}: "
-            "install what constraints.txt says on all machines"
-        )
-    for font in generation.fonts:
-        _check_font(font)
-    return [sample(generation, index) for index in indices]
-
-
-@cache
-def _check_font(font: Font) -> None:
-    if find_fonts(font.path)[0].sha256 != font.sha256:
-        raise OcrkitError(
-            f"{platform.node()} would draw other images: its {font.path} is another file"
-        )
 
 
 @contextlib.contextmanager

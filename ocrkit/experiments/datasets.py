@@ -201,13 +201,11 @@ def prepare(
     workers: int = 1,
     watch: Watch = lambda name, done, count: None,
     planned: Plan | None = None,
-    draw: Callable[[Generation], Iterable[Sample]] | None = None,
 ) -> DataSets:
     """Make what is missing of a preset's sets under `folder`.
 
     workers: processes that draw.
     planned: what `plan` made of the preset and of other choices.
-    draw: draws instead of processes of our own, as `ocrkit.experiments.cluster.draw` does.
     Raises OcrkitError: as `plan`, the disk is full, or the folder holds something else.
     """
     folder, what = Path(folder), planned or plan(preset)
@@ -220,7 +218,7 @@ def prepare(
         with contextlib.suppress(OcrkitError):
             there = ImageSet(folder / name).manifest.get("generator")
         if there != about["generator"]:
-            drawn = (s for g in generations for s in (draw(g) if draw else samples(g, workers)))
+            drawn = (one for g in generations for one in samples(g, workers))
             total = sum(g.count for g in generations)
             # Our own images need no second look: what was just encoded decodes.
             write_set(folder / name, _items(drawn, name, total, watch), about, verify=False)

@@ -29,7 +29,6 @@ from ocrkit.training.precision import find_device
 
 # For a quarter-width model on a laptop; what is larger wants more steps and larger batches.
 OWN_RECIPE = replace(RECIPES["fast"], name="own", steps=6000, batch_size=32, validate_every=500)
-_NAMED = ("972", "ksx1001")
 
 
 def find_charset(choice: str, sets: Sequence[ImageSet]) -> str:
@@ -41,8 +40,7 @@ def find_charset(choice: str, sets: Sequence[ImageSet]) -> str:
     """
     if choice == "data":
         return charset_of(text for images in sets for text in images.texts())
-    characters = characters_in_order(choice)
-    return characters if choice in _NAMED else charset_of([characters])
+    return charset_of([characters_in_order(choice)])
 
 
 def characters_in_order(choice: str) -> str:
@@ -52,7 +50,7 @@ def characters_in_order(choice: str) -> str:
     """
     path = Path(choice)
     if not path.exists():
-        if choice in _NAMED:
+        if choice in ("972", "ksx1001"):
             return named_charset(choice)
         raise OcrkitError(f"no charset {choice!r}: choose data, 972, ksx1001 or a text file")
     text = "".join(nfc("".join(read_whole_lines(path))).split())
@@ -111,8 +109,7 @@ def train_own(
     unknown device, a set that cannot be read, a full disk, a start that does not fit; Interrupted:
     a SIGTERM came (where it is heeded), and the run is saved.
     """
-    found_device = find_device(device)
-    folder, checkpoint = Path(folder), Path(folder) / model
+    found_device, checkpoint = find_device(device), Path(folder) / model
     if start:
         start.check(model, width)
     train, valid = open_sets(train_sets, valid_set, start and start.path, checkpoint)
@@ -133,19 +130,17 @@ def train_own(
     whole = {**identity, "recipe": asdict(recipe), "seed": seed}
     if is_finished(checkpoint, load_checkpoint, whole):
         return checkpoint
-
     if world.is_main:
         check_writable(folder)
     with world.main_process_first():  # which decodes; the others find it done
         pixels = [load_pixels(images, image_width, pad=pad) for images in train]
         valid_pixels = load_pixels(valid, image_width, pad=pad) if valid else None
-    keep = {"folder": folder / "state", "identity": identity, "unfit_limit": unfit_limit}
+    keep = {"folder": Path(folder) / "state", "identity": identity, "unfit_limit": unfit_limit}
     what = (model, charset, pixels, valid_pixels, sizes, recipe, seed, start)
     trainer = new_trainer(*what, device=found_device, world=world, **keep, **settings)
 
     def save(step: int, **about: Any) -> None:
-        sets = [str(images.path.name) for images in train]
-        about |= {"trained_on": sets, "step": step, "pad": pad}
+        about |= {"trained_on": [images.path.name for images in train], "step": step, "pad": pad}
         save_checkpoint(trainer.model, checkpoint, trainer.converter.charset, **about)
 
     about = {"unfit_share": trainer.unfit_share, "broken_images": [part.broken for part in pixels]}

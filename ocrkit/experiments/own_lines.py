@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ocrkit.data.store import ImageSet
 from ocrkit.experiments.own import is_finished, open_sets, run_own
 from ocrkit.files import check_writable
 from ocrkit.models.transfer import digest
@@ -60,42 +61,35 @@ def train_lines(
     train, valid = open_sets(train_sets, valid_set, start, checkpoint)
     torch.manual_seed(seed)
     network = load_reader(start).network if start else LineNetwork()
-    whole = {
-        "model": READER,
+    identity = {
         "train": [images.fingerprint() for images in train],
         "valid": valid.fingerprint() if valid else None,
         "from": digest(network) if start else None,
-        "recipe": asdict(recipe),
-        "seed": seed,
     }
+    whole = {"model": READER, **identity, "recipe": asdict(recipe), "seed": seed}
     if is_finished(checkpoint, load_reader, whole):
         return checkpoint
     check_writable(folder)
-    sets = [*train, *([valid] if valid else [])]
-    lines = [LabelledLines(images) for images in sets]
-    for images, some in zip(sets, lines, strict=True):
-        if some.left_out:
-            index, reason = some.left_out[0]
+
+    def lines_of(images: ImageSet) -> LabelledLines:
+        found = LabelledLines(images)
+        if found.left_out:
+            index, reason = found.left_out[0]
             warn(
-                f"{images.path}: {len(some.left_out)} of {len(images)} lines left out "
+                f"{images.path}: {len(found.left_out)} of {len(images)} lines left out "
                 f"(first: number {index}: {reason})"
             )
-    followed = lines.pop() if valid else None
+        return found
+
+    lines, followed = [lines_of(images) for images in train], lines_of(valid) if valid else None
     held_out = (followed.inks, followed.texts) if followed else None
-    loop = Loop(
-        network,
-        LineTask(LineBatches(lines, recipe.batch_size, seed), held_out),
-        recipe,
-        seed,
-        device=found_device,
-        folder=Path(folder) / "state",
-        identity={key: whole[key] for key in ("train", "valid", "from")},
-        **settings,
-    )
+    task = LineTask(LineBatches(lines, recipe.batch_size, seed), held_out)
+    keep = {"folder": Path(folder) / "state", "identity": identity, "device": found_device}
+    loop = Loop(network, task, recipe, seed, **keep, **settings)
 
     def save(step: int, **about: Any) -> None:
-        sets = [images.path.name for images in train]
-        save_reader(network, checkpoint, trained_on=sets, steps=step, **about)
+        about |= {"trained_on": [images.path.name for images in train], "steps": step}
+        save_reader(network, checkpoint, **about)
 
     about = {"left_out": [some.left_out for some in lines]}
     what = (loop, save, checkpoint, load_reader, whole, about, watch)

@@ -25,14 +25,14 @@ from ocrkit.experiments.grid import Run, longest_first
 from ocrkit.experiments.presets import Preset
 from ocrkit.experiments.results import check_folder, read_row, write_row
 from ocrkit.experiments.scoring import test_scores
-from ocrkit.experiments.setup import decode_all, make_trainer, state_folder, train_run
+from ocrkit.experiments.setup import decode_all, make_trainer, state_folder
 from ocrkit.files import read_json, write_json
 from ocrkit.latency import measure_latency
 from ocrkit.models import load_checkpoint, parse_name, save_checkpoint
 from ocrkit.processes import deaf_to_ctrl_c, start_worker
 from ocrkit.schemas import RunProgress
 from ocrkit.training import Progress
-from ocrkit.training.distributed import World
+from ocrkit.training.distributed import ALONE, World
 from ocrkit.training.interruption import Interrupted, save_on_sigterm, stop_requested
 from ocrkit.training.precision import find_device
 
@@ -62,19 +62,24 @@ def run_one(
     folder: Path,
     device: str = "cpu",
     watch: Callable[[Progress], None] = lambda progress: None,
+    world: World = ALONE,
     **settings: Any,
-) -> dict:
+) -> dict | None:
     """Train and test one model; write its checkpoint and its row, and return the row.
 
     A run that was stopped goes on from its last checkpoint. One that fails is a row that says so.
+    world: of several connected processes, of which rank 0 tests and writes; None in the others.
     `settings` are other fields of `Trainer`, such as engine.
     Raises OcrkitError: there is no such device; Interrupted: a SIGTERM came (where it is heeded),
     and the run is saved.
     """
     found = find_device(device)
     try:
-        trainer = make_trainer(preset, data, run, state_folder(folder, run), found, **settings)
+        state = state_folder(folder, run)
+        trainer = make_trainer(preset, data, run, state, found, world=world, **settings)
         model, result = trainer.model, trainer.run(watch)
+        if not world.is_main:
+            return None
         sizes = model.stage_parameters()
         row = {
             "status": "ok",
@@ -95,6 +100,8 @@ def run_one(
         about = {"preset": preset.name, "seed": run.seed, "accuracy": row["accuracy"]}
         save_checkpoint(model, checkpoint, trainer.converter.charset, **about)
     except Exception as error:  # whatever it was, the other runs go on
+        if not world.is_main:
+            raise
         line = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(line.filename).name}:{line.lineno}"
         row = {"status": "failed", "error": f"{type(error).__name__}: {error} ({where})"}
@@ -129,13 +136,11 @@ def run_together(
     data: DataSets,
     run: Run,
     folder: Path,
-    device: str = "cpu",
-    watch: Callable[[Progress], None] = lambda progress: None,
+    *args: Any,
     **settings: Any,
 ) -> dict | None:
     """As `run_one`, unless it is done, by all processes of `world`, each with its part of a batch.
 
-    Returns the row in rank 0, which tests and writes; None in the others.
     Raises OcrkitError: as `run_one`, the folder holds another experiment, or a process was lost.
     """
 
@@ -146,10 +151,7 @@ def run_together(
 
     row = world.broadcast_from_main(begin)
     if not is_done(row):
-        if world.is_main:
-            return run_one(preset, data, run, folder, device, watch, world=world, **settings)
-        state = state_folder(folder, run)
-        train_run(preset, data, run, state, device=device, world=world, **settings)
+        return run_one(preset, data, run, folder, *args, world=world, **settings)
     return row if world.is_main else None
 
 

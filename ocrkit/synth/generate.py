@@ -9,7 +9,7 @@ import os
 import platform
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -161,8 +161,15 @@ def samples(generation: Generation, workers: int = 1) -> Iterator[Sample]:
         with mock.patch.dict(os.environ, _ONE_THREAD), deaf_to_ctrl_c():
             return pool.submit(_draw, indices)
 
+    starts = range(0, generation.count, _CHUNK)
+    chunks = (range(start, min(start + _CHUNK, generation.count)) for start in starts)
     try:
-        yield from in_order(submit, generation.count, 4 * workers)
+        pending = deque(submit(chunk) for chunk in itertools.islice(chunks, 4 * workers))
+        while pending:
+            done = pending.popleft().result()
+            if chunk := next(chunks, None):
+                pending.append(submit(chunk))
+            yield from done
     except BrokenProcessPool as error:
         raise OcrkitError(
             "a worker process died: use workers=1, or fewer, and in a script start it all under "
@@ -170,24 +177,6 @@ def samples(generation: Generation, workers: int = 1) -> Iterator[Sample]:
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def in_order(
-    submit: Callable[[range], Future[list[Sample]]], count: int, ahead: int
-) -> Iterator[Sample]:
-    """Samples 0 to `count` in order, drawn by somebody else in chunks.
-
-    submit: has the samples of some indices drawn.
-    ahead: chunks under way at once.
-    """
-    starts = range(0, count, _CHUNK)
-    chunks = (range(start, min(start + _CHUNK, count)) for start in starts)
-    pending = deque(submit(chunk) for chunk in itertools.islice(chunks, ahead))
-    while pending:
-        done = pending.popleft().result()
-        if chunk := next(chunks, None):
-            pending.append(submit(chunk))
-        yield from done
 
 
 _generation: Generation  # of this worker process
