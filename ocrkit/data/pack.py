@@ -40,19 +40,23 @@ def pack(
         raise OcrkitError(f"{images} is no folder: give the folder that holds the images")
     check_replaceable(out, SET_FILES)
     lines = read_truth(gt)
+    folder, by_file, by_picture = _Folder(images), {}, {}
     refused: list[tuple[str, str]] = []
-    items = _items(lines, _Folder(images), refused, watch)
 
-    def some() -> Iterator[Item]:
-        empty = True
-        for item in items:
-            empty = False
-            yield item
-        if empty:
+    def usable() -> Iterator[Item]:
+        for done, line in enumerate(lines, start=1):
+            name = f"line {line.number}" + (f" ({_short(line.file)})" if line.file else "")
+            try:
+                yield Item(_image(line, folder, by_file, by_picture), line.label, name)
+            except OcrkitError as error:
+                refused.append((name, str(error)))
+            if done % 100 == 0 or done == len(lines):
+                watch(done, len(lines))
+        if len(refused) == len(lines):
             raise OcrkitError(_nothing(gt, images, refused))
 
     # The manifest is written after the last item, when `refused` is complete.
-    done = write_set(out, some(), {"packed_from": gt.name, "refused": refused}, verify=False)
+    done = write_set(out, usable(), {"packed_from": gt.name, "refused": refused}, verify=False)
     done.refused = refused
     return done
 
@@ -62,10 +66,10 @@ def _nothing(gt: Path, images: Path, refused: list[tuple[str, str]]) -> str:
     # "no such file below ..." of a thousand lines is one reason.
     reasons = Counter(_kind_of(reason) for _, reason in refused).most_common(3)
     why = "; ".join(f"{count} x {reason}" for reason, count in reasons)
-    first = f" (first: {refused[0][0]})" if refused else ""
+    why = f": {why} (first: {refused[0][0]})" if refused else ""
     return (
-        f"{gt} has no usable line{f': {why}{first}' if why else ''}. Write one line an image, "
-        f"file<TAB>label, with files below {images}"
+        f"{gt} has no usable line{why}. Write one line an image, file<TAB>label, with files below "
+        f"{images}"
     )
 
 
@@ -127,25 +131,6 @@ class _Folder:
                 paths = [Path(folder, file) for file in files]
                 self._by_name |= {nfc(p.relative_to(self.root).as_posix()): p for p in paths}
         return self._by_name
-
-
-def _items(
-    lines: list[Line],
-    folder: _Folder,
-    refused: list[tuple[str, str]],
-    watch: Callable[[int, int], None],
-) -> Iterator[Item]:
-    """The lines that can be used, as items; the others go to `refused`."""
-    by_file: dict[str, Line] = {}
-    by_picture: dict[bytes, Line] = {}
-    for done, line in enumerate(lines, start=1):
-        name = f"line {line.number}" + (f" ({_short(line.file)})" if line.file else "")
-        try:
-            yield Item(_image(line, folder, by_file, by_picture), line.label, name)
-        except OcrkitError as error:
-            refused.append((name, str(error)))
-        if done % 100 == 0 or done == len(lines):
-            watch(done, len(lines))
 
 
 def _image(

@@ -1,5 +1,6 @@
 """Result rows: one file a run, written whole as it ends; `runs.csv` is made from them."""
 
+import csv
 import io
 import json
 import warnings
@@ -159,32 +160,29 @@ def read_results(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame] | None
 
 def _read_csv(path: Path, shape: type[Shape]) -> pd.DataFrame:
     """A table in which "None" is a stage, not a missing value."""
-    long: list[str] = []  # the first cells of rows with more cells than there are columns
-    how: dict[str, Any] = {"keep_default_na": False, "na_values": [""], "index_col": False}
     try:
-        skip = {"engine": "python", "on_bad_lines": lambda cells: long.append(cells[0])}
-        texts = pd.read_csv(path, dtype=str, **how, **skip)
-    except (OSError, ValueError) as error:  # ValueError: what pandas and Unicode complain with
+        with path.open(encoding="utf-8", newline="") as file:
+            table = csv.DictReader(file)
+            names, rows = list(table.fieldnames or ()), list(table)
+    except (OSError, UnicodeError, csv.Error) as error:
         message = " ".join(str(error).split())
         raise OcrkitError(f"{path} is broken ({message}): make it again") from None
     needed = [name for name, field in shape.model_fields.items() if field.is_required()]
-    if absent := [name for name in needed if name not in texts]:
+    if absent := [name for name in needed if name not in names]:
         raise OcrkitError(f"{path} is broken (no column {absent[0]}): make it again")
-    for cell in long:
-        warnings.warn(f"left out: {path}: a row of {cell} has too many cells", stacklevel=3)
     good = []
-    for number, row in enumerate(texts.to_dict("records"), start=1):
-        cells = {str(name): cell for name, cell in row.items() if pd.notna(cell)}
+    for number, row in enumerate(rows, start=1):
+        where = f"{path}, row {number}"
         try:
-            check_shape(cells, shape, f"{path}, row {number}", strict=False)
-            good.append(True)
+            if None in row:  # where DictReader puts what is beyond the last column
+                raise OcrkitError(f"{where} has too many cells")
+            cells = {name: cell for name, cell in row.items() if cell}
+            good.append(check_shape(cells, shape, where, strict=False))
         except OcrkitError as error:
             warnings.warn(f"left out: {error}", stacklevel=3)
-            good.append(False)
-    # From text once more, for pandas to find out which columns are numbers.
-    # (A list would not do: an empty one chooses no columns instead of no rows.)
-    kept = io.StringIO(texts[pd.Series(good, dtype=bool)].to_csv(index=False))
-    return pd.read_csv(kept, **how)
+    # Through text, for pandas to find out which columns are numbers.
+    text = io.StringIO(pd.DataFrame(good, columns=names).to_csv(index=False))
+    return pd.read_csv(text, keep_default_na=False, na_values=[""])
 
 
 def reference_seconds(preset: str) -> dict[str, float]:

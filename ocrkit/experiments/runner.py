@@ -10,7 +10,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -227,7 +226,7 @@ def sweep(
     device: str = "cpu",
     watch: Callable[[Event], None] = lambda event: None,
     settings: dict[str, Any] | None = None,
-    executor: Callable[[int, str], AbstractContextManager[Submit]] = here,
+    executor: Callable[[int, str], contextlib.AbstractContextManager[Submit]] = here,
 ) -> None:
     """Train and test what is not done yet, the longest runs first.
 
@@ -290,7 +289,7 @@ def time_runs(
     inputs = to_input(images.copy()).to(device)
     for run in runs:
         row = read_row(folder, run)
-        if row is None or not is_done(row) or is_done(row, with_latency=True):
+        if not row or not is_done(row) or is_done(row, with_latency=True):
             continue
         model, _ = load_checkpoint(folder / "checkpoints" / run.name)
         model.to(device)

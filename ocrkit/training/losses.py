@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from ocrkit.errors import OcrkitError
-from ocrkit.labels import AttentionLabels, CTCLabels, fits, frames_needed, label_of, unfit_share
+from ocrkit.labels import AttentionLabels, CTCLabels, fits, frames_needed, label_of
 from ocrkit.models.jamo import jamo_charset
 from ocrkit.models.prediction import WRITING
 
@@ -130,14 +130,13 @@ def check_labels(
     Raises OcrkitError: the share is over `limit` (0 to 1).
     """
     labels = [label_of(text) for text in texts]
+    share = sum(not can_say(converter, text, frames) for text in texts) / max(len(texts), 1)
     if isinstance(converter, CTCLabels):
-        share = unfit_share(labels, frames)
         longest = max(map(frames_needed, labels), default=0)
         reason = f"need up to {longest} CTC frames, and the model has {frames}"
         advice = f"use wider images or shorter labels, or raise --unfit-limit ({limit})"
     else:
         longest = max(map(len, labels), default=0)
-        share = sum(len(label) > converter.max_length for label in labels) / max(len(labels), 1)
         reason = f"have up to {longest} characters, and max_length is {converter.max_length}"
         advice = "raise max_length"
         limit = 0.0  # an overlong label cannot even be encoded
