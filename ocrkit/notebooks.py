@@ -24,13 +24,10 @@ _ALONE = 'README.md says how to get one ("A notebook opened alone")'
 def begin(minutes: float, smoke: bool = False) -> Path:
     """Open a notebook: say versions, device and the minutes it takes, set fonts and figure style.
 
-    Args:
-        minutes: how long the notebook took when it was measured.
-        smoke: the tests' quick mode.
-
-    Returns:
-        the project's folder, made the working folder, so that `data/` and `runs/` are found;
-        without a clone the working folder as it was, and a line that says what to do.
+    minutes: how long the notebook took when it was measured.
+    smoke: the tests' quick mode.
+    Returns the project's folder, made the working folder, so that `data/` and `runs/` are found;
+    without a clone the working folder as it was, and a line that says what to do.
     """
     global _started
     _started = time.perf_counter()
@@ -39,10 +36,8 @@ def begin(minutes: float, smoke: bool = False) -> Path:
     _set_look()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     units = [name for name, there in cpu_features().items() if there]
-    print(
-        f"ocrkit {ocrkit.__version__}, torch {torch.__version__}, "
-        f"Python {platform.python_version()}"
-    )
+    versions = f"ocrkit {ocrkit.__version__}, torch {torch.__version__}"
+    print(f"{versions}, Python {platform.python_version()}")
     print(
         f"device: {device}, {os.cpu_count()} cores ({', '.join(units) or 'no bf16 units'}), "
         f"precision {resolve_precision('auto', device)}"
@@ -95,12 +90,9 @@ def execute(
 ) -> float:
     """Run one notebook top to bottom and save it with its outputs; return the seconds it took.
 
-    Args:
-        parameters: values for names that its cell tagged "parameters" sets.
-        cwd: the folder it starts in; its own by default.
-
-    Raises:
-        OcrkitError: a cell failed.
+    parameters: values for names that its cell tagged "parameters" sets.
+    cwd: the folder it starts in; its own by default.
+    Raises OcrkitError: a cell failed.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError

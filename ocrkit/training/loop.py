@@ -18,19 +18,14 @@ from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file, check_shape
 from ocrkit.models.checkpoints import check_finite
 from ocrkit.schemas import TrainingState
-from ocrkit.training.checkpoint import (
-    differences,
-    load_state,
-    random_state,
-    save_state,
-    set_random_state,
-)
+from ocrkit.training import checkpoint
 from ocrkit.training.distributed import ALONE, World, translate_distributed_errors
 from ocrkit.training.engines import make_engine
 from ocrkit.training.interruption import Interrupted, stop_requested
 from ocrkit.training.recipe import Recipe, make_schedule
 
 _CPU = torch.device("cpu")
+_KEPT = ("step", "seconds", "cpu_seconds", "loss", "history")  # of a loop, in its checkpoints
 
 
 @dataclass(frozen=True)
@@ -193,7 +188,7 @@ class Loop:
         return next(iter(scores.values()))
 
     def _save(self, folder: Path) -> None:
-        save_state(
+        checkpoint.save_state(
             folder,
             {
                 "identity": self.identity,
@@ -201,12 +196,8 @@ class Loop:
                 "optimizer": self.engine.optimizer.state_dict(),
                 "engine": self.engine.state_dict(),
                 "schedule": self.schedule.state_dict() if self.schedule else None,
-                "step": self.step,
-                "seconds": self.seconds,
-                "cpu_seconds": self.cpu_seconds,
-                "loss": self.loss,
-                "history": self.history,
-                "random": random_state(),
+                **{name: getattr(self, name) for name in _KEPT},
+                "random": checkpoint.random_state(),
             },
         )
         if self.history:
@@ -218,14 +209,16 @@ class Loop:
         if not folder:
             return
         # Rank 0's, sent to all: they go on from the same one, even where they share no disk.
-        state = self.world.broadcast_from_main(lambda: load_state(folder, self._try_state))
+        state = self.world.broadcast_from_main(
+            lambda: checkpoint.load_state(folder, self._try_state)
+        )
         if state is None:
             return
         ours, theirs = self.identity, state["identity"]
         if theirs != ours:
             raise OcrkitError(
                 f"the checkpoint in {folder} is of another run (other "
-                f"{differences(ours, theirs)}): delete the folder, or choose another"
+                f"{checkpoint.differences(ours, theirs)}): delete the folder, or choose another"
             )
         self._set_state(state)
 
@@ -245,6 +238,6 @@ class Loop:
             self.engine.load_state_dict(state["engine"])
         if self.schedule:
             self.schedule.load_state_dict(state["schedule"])
-        self.step, self.loss, self.history = state["step"], state["loss"], state["history"]
-        self.seconds, self.cpu_seconds = state["seconds"], state["cpu_seconds"]
-        set_random_state(state["random"])
+        for name in _KEPT:
+            setattr(self, name, state[name])
+        checkpoint.set_random_state(state["random"])

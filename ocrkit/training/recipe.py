@@ -1,6 +1,6 @@
 """Recipes: the optimiser, its schedule and the numbers that go with them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -33,38 +33,22 @@ class Recipe:
     auxiliary_ctc: float = 0.0
 
 
+# What most would choose: a tenth of the steps of 2019, half-width numbers. In few steps, many of
+# the 24 never leave their first plateau.
+_ADAMW = Recipe(
+    "adamw", "adamw", 2e-3, 30_000, 192, one_cycle=True, weight_decay=0.01, precision="auto"
+)
 RECIPES = {
     # As written in the paper and its options: Adadelta, and 300,000 steps of 192 images.
     "2019": Recipe("2019", "adadelta", 1.0, steps=300_000, batch_size=192),
-    # The recipe of today, the same for all 24 models: a tenth of the steps, half-width numbers.
-    "fast": Recipe(
-        "fast",
-        "muon",
-        2e-3,
-        steps=30_000,
-        batch_size=192,
-        one_cycle=True,
-        warmup=0.1,
-        weight_decay=0.01,
-        precision="auto",
-        muon_rate=0.01,
-        start="orthogonal",
-        auxiliary_ctc=0.7,
+    # The recipe of today, the same for all 24 models.
+    "fast": replace(
+        _ADAMW,
+        **{"name": "fast", "optimizer": "muon", "muon_rate": 0.01, "warmup": 0.1},
+        **{"start": "orthogonal", "auxiliary_ctc": 0.7},
     ),
-    # What most would choose; in few steps, many of the 24 never leave their first plateau.
-    "adamw": Recipe(
-        "adamw",
-        "adamw",
-        2e-3,
-        steps=30_000,
-        batch_size=192,
-        one_cycle=True,
-        weight_decay=0.01,
-        precision="auto",
-    ),
+    "adamw": _ADAMW,
 }
-
-
 ADAMW: dict[str, Any] = {"betas": (0.9, 0.99), "eps": 1e-6}
 
 
