@@ -113,9 +113,8 @@ def train_own(
     if start:
         start.check(model, width)
     train, valid = open_sets(train_sets, valid_set, start and start.path, checkpoint)
-    sizes = {"image_width": image_width, "max_length": max_length}
-    about: dict[str, Any] = {"test": valid, "test_name": "valid"}
-    about |= {"pad": pad, "unfit_limit": unfit_limit}
+    sizes: dict[str, Any] = {"image_width": image_width, "max_length": max_length}
+    about = {"test": valid, "test_name": "valid", "pad": pad, "unfit_limit": unfit_limit}
     look(diagnose(train, model, charset=charset, **about, **sizes))
     recipe = replace(recipe, batch_size=-(-recipe.batch_size // len(train)) * len(train))
     sizes |= {"width": width}

@@ -104,7 +104,7 @@ def check_folder(folder: Path, preset: Preset, data: DataSets) -> None:
     """
     note = {"preset": json.loads(json.dumps(preset.as_dict())), "dataset": data.fingerprint}
     path = folder / "experiment.json"
-    if path.exists() and _trained(read_json(path, Experiment)) != _trained(note):
+    if path.exists() and not same_experiment(read_json(path, Experiment), note):
         raise OcrkitError(
             f"{folder} holds the runs of another experiment (other data or settings): "
             f"move it away, or choose another folder with --out"
@@ -112,9 +112,13 @@ def check_folder(folder: Path, preset: Preset, data: DataSets) -> None:
     write_json(path, note)
 
 
-def _trained(note: dict[str, Any]) -> dict[str, Any]:
-    """A note (`experiment.json`) without the unfit limit, which refuses and trains nothing."""
-    return note | {"preset": {**note["preset"], "unfit_limit": None}}
+def same_experiment(one: dict, other: dict) -> bool:
+    """Do two notes (`experiment.json`) tell of the same data and settings?
+
+    The unfit limit does not count: it decides what is refused and trains nothing.
+    """
+    presets = [{**note["preset"], "unfit_limit": None} for note in (one, other)]
+    return presets[0] == presets[1] and one["dataset"] == other["dataset"]
 
 
 def assemble(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
