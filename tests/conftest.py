@@ -113,6 +113,12 @@ def kernels() -> Iterator[str]:
         yield folder
 
 
+@pytest.fixture(scope="session")
+def server(kernels) -> str:
+    """The address of the process from which commands are forked: each would import torch."""
+    return f"{kernels}/s"
+
+
 @pytest.fixture(scope="module")
 def forked(kernels) -> Iterator[None]:
     """Notebooks that the module's tests run, reports among them, have such a kernel."""

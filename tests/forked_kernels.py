@@ -2,7 +2,7 @@
 
 Importing torch, pandas and matplotlib takes longer than most notebooks in smoke mode, and than the
 training of a toy. `server` imports them once, then forks a process for each that asks: a `client`,
-which stands for its kernel as far as Jupyter can see, and lives as long; or a `Command` (see
+which stands for it as far as Jupyter or torchrun can see, and lives as long; or a `Command` (see
 `forked_commands`). Nothing else is shared: a forked process has the environment, the folder and the
 streams of the one that asked.
 """
@@ -59,18 +59,28 @@ def forked_kernels(folder: Path) -> Iterator[None]:
         server.communicate()
 
 
-def client(address: str, arguments: list[str]) -> None:
-    """Ask for a kernel, hand on interrupts, and end when it ends."""
+def forked(address: str) -> list[str]:
+    """What to tell torchrun before `-m MODULE`, so that its processes are forked."""
+    return ["--no-python", sys.executable, "-S", __file__, address]
+
+
+def client(address: str, arguments: list[str]) -> int:
+    """Ask for a kernel or `-m MODULE ARGUMENTS` and hand on signals; its exit code when it ends."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
         asked = {"argv": arguments, "env": dict(os.environ), "cwd": str(Path.cwd())}
+        if arguments[0] == "-m":
+            asked |= {"module": arguments[1], "argv": arguments[2:]}
         ask(connection, asked, [0, 1, 2])
-        kernel = number(connection)
-        signal.signal(signal.SIGINT, lambda *_: os.kill(kernel, signal.SIGINT))
+        forked = number(connection)
+        for name in (signal.SIGINT, signal.SIGTERM) if "module" in asked else (signal.SIGINT,):
+            signal.signal(name, lambda number, _: os.kill(forked, number))
         # A test session that is killed takes its kernels along.
         parent = os.getppid()
-        while os.getppid() == parent and not select.select([connection], [], [], 1.0)[0]:
-            pass
+        while os.getppid() == parent:
+            if select.select([connection], [], [], 1.0)[0]:
+                return number(connection)  # 0 where it says nothing more, as a kernel
+        return 1
 
 
 def ask(connection: socket.socket, asked: dict, streams: list[int]) -> None:
@@ -161,7 +171,15 @@ def _become_command(
         for stream in streams:
             os.close(stream)
         _tell(connection, command)
-        _tell(connection, os.waitstatus_to_exitcode(os.waitpid(command, 0)[1]))
+
+        def end_with_client() -> None:
+            if not connection.recv(1):
+                os.kill(command, signal.SIGKILL)
+
+        threading.Thread(target=end_with_client, daemon=True).start()
+        ended = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
+        with contextlib.suppress(BrokenPipeError):  # the one that asked was killed
+            _tell(connection, ended)
         os._exit(0)
     connection.close()
     _take_over(asked, streams)
@@ -183,6 +201,6 @@ def _become_command(
 
 if __name__ == "__main__":
     if len(sys.argv) > 2:
-        client(sys.argv[1], sys.argv[2:])
+        sys.exit(client(sys.argv[1], sys.argv[2:]))
     else:
         server(sys.argv[1])()

@@ -31,12 +31,6 @@ def signals(count: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def server(kernels) -> str:
-    """The process from which the commands are forked: each would import torch for seconds."""
-    return f"{kernels}/s"
-
-
-@pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, server) -> Place:
     """Two models swept from nothing: data drawn, decoded, trained, timed."""
     place = Place(tmp_path_factory.mktemp("killed") / "undisturbed", server)

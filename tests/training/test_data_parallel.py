@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from forked_kernels import forked
 from parallel_cases import CASES, losses
 from toys import CTC, RECIPE, pixels, toy_model, toy_trainer
 
@@ -17,18 +18,17 @@ from ocrkit.models import MODEL_NAMES
 from ocrkit.training.distributed import World
 from ocrkit.training.losses import training_loss
 
-HERE = Path(__file__).parent
-
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(server, tmp_path_factory) -> Path:
     """Where two processes have done what `world_runs.py` says."""
     folder = tmp_path_factory.mktemp("together")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     ended = subprocess.run(
-        [*command, HERE / "world_runs.py", folder],
+        [*command, *forked(server), "-m", "world_runs", folder],
         # torchrun never removes its logs: they go where the test's own files go.
-        env=os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)},
+        env=os.environ | {"TMPDIR": str(folder)},
+        cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,4 @@
-"""`torchrun ... -m ocrkit train`, as typed: killed, restarted, told to stop, and gone on alone."""
+"""`torchrun ... -m ocrkit train`: killed, restarted, told to stop, and gone on alone."""
 
 import contextlib
 import json
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from forked_kernels import forked
 from PIL import Image
 
 from ocrkit.data.store import Item, write_set
@@ -24,12 +25,12 @@ MODEL = "None-VGG-None-CTC"
 PATIENCE = 300  # seconds after which what does not come has failed
 
 
-def torchrun(*arguments: object, cwd: Path, restarts: int = 0) -> subprocess.Popen:
-    """Two processes that type `ocrkit ARGUMENTS`."""
+def torchrun(*command: object, cwd: Path, restarts: int = 0) -> subprocess.Popen:
+    """Two processes that do as `torchrun COMMAND` says."""
     launch = ["torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [sys.executable, "-m", *launch, f"--max-restarts={restarts}", "-m", "ocrkit"]
+    launch += [f"--max-restarts={restarts}", *map(str, command)]
     return subprocess.Popen(
-        [*command, *map(str, arguments)],
+        [sys.executable, "-m", *launch],
         cwd=cwd,
         # torchrun's logs, which it never removes, go where the test's own files go.
         env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200", "TMPDIR": str(cwd)},
@@ -92,7 +93,9 @@ def history(folder: Path) -> pd.DataFrame:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the processes in /proc")
-def test_killed_restarted_told_to_stop_and_gone_on_alone(sets, tmp_path, ocrkit, monkeypatch):
+def test_killed_restarted_told_to_stop_and_gone_on_alone(
+    server, sets, tmp_path, ocrkit, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     command = ["train", MODEL, *sets, "--sync-batch-norm"]
     last = tmp_path / "run" / "state" / "last.pt"
@@ -102,7 +105,10 @@ def test_killed_restarted_told_to_stop_and_gone_on_alone(sets, tmp_path, ocrkit,
             return last.stat().st_mtime_ns
         return before
 
-    process = torchrun(*command, "--out", "run", cwd=tmp_path, restarts=1)
+    # Four processes in all, which are forked, for each would import torch for seconds.
+    process = torchrun(
+        *forked(server), "-m", "ocrkit", *command, "--out", "run", cwd=tmp_path, restarts=1
+    )
     with ended(process):
         # One of the two is killed: torchrun starts both again, and they go on.
         before = 0
@@ -143,7 +149,7 @@ def test_killed_restarted_told_to_stop_and_gone_on_alone(sets, tmp_path, ocrkit,
 def test_a_preset_on_two_processes(trained, tmp_path):
     data = trained / "data" / "generated" / "smoke"
     command = ["train", MODEL, "--preset", "smoke", "--data", data, "--out", "run"]
-    process = torchrun(*command, cwd=tmp_path)
+    process = torchrun("-m", "ocrkit", *command, cwd=tmp_path)  # as typed
     with ended(process):
         printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, printed

@@ -1,4 +1,4 @@
-"""What two processes do together: `torchrun --nproc-per-node 2 world_runs.py FOLDER`.
+"""What two processes do together: `torchrun --nproc-per-node 2 -m world_runs FOLDER`.
 
 Rank 0 writes FOLDER/told.json. The last act is that rank 1 dies, and what rank 0 says of it.
 """
