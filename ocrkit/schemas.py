@@ -8,8 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ocrkit.limits import MAX_CLASSES, MAX_IMAGE_WIDTH, MAX_LENGTH, MAX_WIDTH
-
+# The largest numbers that are let in, from a file or a command line, are far beyond what anybody
+# trains: a damaged file, or a slip of the finger, must not ask for all the machine's memory.
+MAX_IMAGE_WIDTH, MAX_LENGTH, MAX_WIDTH = 8192, 1000, 4.0
+MAX_CLASSES = 200_000
+MAX_SEED = 2**32 - 1  # torch takes larger seeds, and other libraries do not
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Digest = Annotated[str, Field(min_length=1)]

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from ocrkit.cli.base import app, console
-from ocrkit.limits import MAX_CLASSES
+from ocrkit.schemas import MAX_CLASSES
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ocrkit.limits import MAX_IMAGE_WIDTH, MAX_LENGTH, MAX_SEED, MAX_WIDTH
+from ocrkit.schemas import MAX_IMAGE_WIDTH, MAX_LENGTH, MAX_SEED, MAX_WIDTH
 
 # What sets of one's own are trained with where nothing else is said.
 OWN_SIZES = {"image_width": 200, "max_length": 25, "width": 0.25}
