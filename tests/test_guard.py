@@ -94,6 +94,42 @@ def test_whoever_has_read_enough_hears_no_more():
     assert typed("ocrkit --help | head -n 1")[2] == ""
 
 
+class Broken(io.StringIO):
+    """A stream whose other end stays full or closed, whatever is tried."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.error = OSError(number, os.strerror(number))
+
+    def fileno(self) -> int:
+        return 1
+
+    def flush(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(errno.ENOSPC, "ocrkit: the system: No space left on device\n"), (errno.EPIPE, "")],
+)
+def test_what_cannot_be_printed_goes_nowhere_at_the_end(monkeypatch, capsys, number, said):
+    turned = []
+    monkeypatch.setattr("ocrkit.cli.app", lambda **_: None)
+    monkeypatch.setattr("os.dup2", lambda _, stream: turned.append(stream))
+    monkeypatch.setattr(sys, "argv", ["ocrkit", "papers"])
+    monkeypatch.setattr(sys, "stdout", Broken(number))
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert (end.value.code, turned) == (1, [1]), "Python's own last try must not complain"
+    assert capsys.readouterr().err == said
+
+
+def test_ctrl_c_that_typer_has_caught_is_one_line(monkeypatch, ocrkit):
+    monkeypatch.setattr("ocrkit.cli.app", lambda **_: sys.exit(130))
+    again = "stopped; start it again and it goes on from where it was\n"
+    assert ocrkit("train") == (130, "", again)
+
+
 def test_ctrl_c_while_it_is_imported_is_one_line(tmp_path):
     (tmp_path / "typer.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
     path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))

@@ -57,6 +57,13 @@ def test_a_process_started_deaf_to_ctrl_c_never_hears_it():
     child.join()
 
 
+def test_where_signals_cannot_be_held_back_the_block_runs_all_the_same(monkeypatch):
+    monkeypatch.delattr(signal, "pthread_sigmask")  # as on Windows
+    with deaf_to_ctrl_c():
+        done = True
+    assert done
+
+
 def test_a_worker_ends_with_its_killed_parent(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(PARENT)

@@ -22,6 +22,7 @@ from ocrkit.metrics import error_rate
 from ocrkit.reader.draw import Artist, Line
 from ocrkit.reader.faces import Faces
 from ocrkit.reader.lines import load_reader
+from ocrkit.text_files import read_whole_lines
 
 DRAWN_SEED = 31_337  # of no training, and of no training's check
 
@@ -38,7 +39,9 @@ def read_table(path: Path, margin: float = 0.0) -> list[Line]:
     """
     images: dict[str, np.ndarray] = {}
     lines = []
-    for number, row in enumerate(read_file(path).decode("utf-8").splitlines(), 1):
+    for number, row in enumerate(read_whole_lines(path), 1):
+        if not row:
+            continue
         fields = row.split("\t")
         if len(fields) == 5:
             fields.insert(0, f"{path.stem.removesuffix('_lines')}.jpg")

@@ -92,6 +92,22 @@ def test_a_cluster_that_is_not_there_is_said_at_once(monkeypatch, refused, addre
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_a_ray_that_does_not_start_is_tried_again_and_then_one_line(monkeypatch, refused):
+    tries, before = [], signal.getsignal(signal.SIGTERM)
+
+    def fails(*_, **options):
+        tries.append(options["num_cpus"])
+        raise RuntimeError("the\nraylet\ndied")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "init", fails)
+    with refused("Ray does not start: the raylet died"), connected(workers=2):
+        pass
+    assert tries == [2] * cluster._STARTS
+    assert cluster._STARTS > 1
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 # On a cluster
 
 

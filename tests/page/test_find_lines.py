@@ -38,8 +38,8 @@ def test_a_seed_draws_the_same_page_again_and_another_seed_another(chat):
     assert chat.text == again.text != other.text
 
 
-@pytest.mark.parametrize("name", ["exam-coarse", "chat"])
-def test_every_line_of_two_pages_is_found_in_reading_order(name):
+@pytest.mark.parametrize("name", ["exam-coarse", "chat", "columns", "book"])
+def test_every_line_of_a_page_is_found_in_reading_order(name):
     page = draw_page(name)
     layout = find_lines(page.image)
     matches = found_on(page, layout)

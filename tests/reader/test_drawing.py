@@ -1,6 +1,7 @@
 """What the line reader is trained on: texts and drawn lines."""
 
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from ocrkit.reader.charset import SIGNS, encode
 from ocrkit.reader.draw import Artist
 from ocrkit.reader.faces import Faces, drawable
 from ocrkit.reader.text import Texts
+from ocrkit.synth.fonts import Font, find_fonts
 
 WORDS = ["사과", "책", "하늘", "물"]
 
@@ -40,6 +42,31 @@ def test_lists_begin_at_one_more_often_than_they_end_at_fifteen():
     texts = Texts(5, WORDS)
     seen = "".join(texts._sequence() for _ in range(2000))
     assert seen.count("①") > 3 * seen.count("⑮") > 0
+
+
+def test_a_dictionary_adds_its_nouns_predicates_and_forms(tmp_path, monkeypatch):
+    listed = tmp_path / "ko.dic"
+    words = ["5", "솔방울/10", "갸웃하다/3", "먹었던/7", "kg/10", "/10"]
+    listed.write_text("\n".join(words), encoding="utf-8")
+    monkeypatch.setattr("ocrkit.reader.text.HUNSPELL", listed)
+    texts, without = Texts(1), Texts(1, WORDS)
+    assert texts.nouns[-1] == "솔방울"
+    assert "사과" in texts.nouns
+    assert set(texts.predicates) - set(without.predicates) == {"갸웃하다"}
+    assert set(texts.forms) - set(without.forms) == {"먹었던"}
+
+
+def test_serif_and_sans_are_drawn_alike_often_and_fancy_faces_seldom(monkeypatch):
+    file = find_fonts("koreanize")[0].path
+    names = ["Gothic", "Dotum", "Gulim", "Batang", "Nanum Pen", "YetHangul"]
+    there = [Font(name, file, "") for name in names]
+    monkeypatch.setattr("ocrkit.reader.faces.find_fonts", lambda source: there)
+    faces, rng = Faces("a folder"), random.Random(0)
+    drawn = Counter(faces.choose(rng)[0].name for _ in range(4000))
+    assert drawn.keys() == set(names[:-1]), "old forms of Hangul are no face to read"
+    assert drawn["Batang"] / 4000 == pytest.approx(0.45, abs=0.03)
+    assert drawn["Dotum"] / 4000 == pytest.approx(0.15, abs=0.03)
+    assert drawn["Nanum Pen"] / 4000 == pytest.approx(0.1, abs=0.03)
 
 
 def test_lines_cover_signs_and_rare_syllables():

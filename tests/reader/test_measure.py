@@ -2,12 +2,14 @@
 
 import runpy
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 from reader_rows import confidence_table
 
+from ocrkit.reader import measure
 from ocrkit.reader.lines import LineText
 from ocrkit.reader.measure import confusions, rates, read_table
 
@@ -34,6 +36,19 @@ def test_rows_that_do_not_fit_are_named(page, refused):
         page.write_text(row + "\n", encoding="utf-8")
         with refused(said):
             read_table(page)
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "utf-8-sig", "utf-16"])
+def test_a_table_may_come_in_what_an_editor_saves(page, encoding):
+    page.write_text("5\t10\t40\t10\t가 나\n\n", encoding=encoding)
+    (line,) = read_table(page)
+    assert line.text == "가 나"
+
+
+def test_a_table_that_is_no_text_is_refused(page, refused):
+    page.write_bytes(b"5\t10\t40\t10\t\xff\xff\n")
+    with refused("line 1 is neither UTF-8 nor CP949"):
+        read_table(page)
 
 
 def test_rates_without_spaces_and_with():
@@ -64,6 +79,24 @@ def test_a_table_without_lines_is_refused(page, refused):
     page.write_text("")
     with refused("page_lines.tsv holds no line"):
         read_table(page)
+
+
+def test_the_command_prints_the_rates_the_wrong_lines_and_the_confusions(page, monkeypatch, capsys):
+    page.write_text("5\t10\t40\t10\t가 나\n5\t10\t40\t10\t다라\n", encoding="utf-8")
+    read = [SimpleNamespace(text=text) for text in ("가나", "다마")]
+    stand_in = SimpleNamespace(read_lines=lambda images: read[: len(images)])
+    monkeypatch.setattr(measure, "load_reader", lambda name: stand_in)
+    monkeypatch.setattr("sys.argv", ["measure", str(page), "--errors"])
+    measure.main()
+    printed = capsys.readouterr().out
+    rates = "2 lines, character error rate 25.00% without spaces, 40.00% with"
+    assert printed.startswith(f"page_lines.tsv: {rates}\n")
+    assert "  가 나\n  가나\n" in printed
+    assert printed.endswith("\n라>마:1\n")
+    monkeypatch.setattr("sys.argv", ["measure"])
+    with pytest.raises(SystemExit):
+        measure.main()
+    assert "give tables of lines, or --drawn" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
