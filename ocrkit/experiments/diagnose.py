@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from ocrkit.data.pictures import contrast_problem, decode
 from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments import label_checks as labels
-from ocrkit.experiments.label_checks import ConcatImageSets, Finding, Settings
+from ocrkit.experiments.label_checks import ConcatImageSets, Finding
 from ocrkit.models import parse_name
 from ocrkit.reading import MIN_SYLLABLE_PIXELS, higher_than_wide
 from ocrkit.training.losses import make_converter
@@ -106,13 +106,13 @@ def diagnose(
     make_converter(stages.prediction, charset, max_length)
     if image_width < 8:
         raise OcrkitError(f"images {image_width} pixels wide are too narrow: use 8 or more")
-    settings = Settings(stages, image_width, max_length, charset, unfit_limit, pad)
-    data = SampledSets([train] if isinstance(train, ImageSet) else train, settings)
+    how = (stages, image_width, max_length, charset, unfit_limit, pad)
+    data = SampledSets([train] if isinstance(train, ImageSet) else train, "", *how)
     if not len(data):
         raise OcrkitError("there is no training set to look at: give one")
-    found = [check(data) for check in (*_OF_ANY_SET, *_OF_TRAINING)] + list(check_shapes(data))
+    found = [check(data) for check in (*_OF_ANY_SET, *_OF_TRAINING)] + check_shapes(data)
     if test is not None:
-        other = SampledSets([test], settings, f"{test_name}: ")
+        other = SampledSets([test], f"{test_name}: ", *how)
         found += [check(other) for check in _OF_ANY_SET]
         found += [check(other, data) for check in _OF_BOTH]
     return sorted(found, key=lambda finding: _ORDER.index(finding.level))
@@ -163,14 +163,14 @@ def check_squeezed(data: SampledSets) -> Finding:
     A line that is n syllables wide, or n times as wide as high, gives a syllable at most 1/n of
     the width: of the image's own, where it is padded.
     """
-    width, whole = data.settings.image_width, data.whole
+    width, whole = data.image_width, data.whole
     if not whole:
         return Finding("ok", "squeezed", "no image to look at")
     syllables = [
         max(width_in_syllables(data.texts[image.index].strip()), image.width / image.height, 1.0)
         for image in whole
     ]
-    widths = [min(width, image.width_at_32) if data.settings.pad else width for image in whole]
+    widths = [min(width, image.width_at_32) if data.pad else width for image in whole]
     pixels = np.divide(widths, syllables)
     thin = [whole[i].index for i in np.argsort(pixels, kind="stable")]
     thin = thin[: int(np.sum(pixels < MIN_SYLLABLE_PIXELS))]
@@ -183,39 +183,37 @@ def check_squeezed(data: SampledSets) -> Finding:
     return data.judge("squeezed", bad, well, data.found(thin, text, len(whole)), advice)
 
 
-def check_shapes(data: SampledSets) -> Iterator[Finding]:
+def check_shapes(data: SampledSets) -> list[Finding]:
     """Are they lines of text, large enough to read, and not stretched several times over?"""
-    width, pad, whole = data.settings.image_width, data.settings.pad, data.whole
+    width, pad, whole = data.image_width, data.pad, data.whole
     if not whole:
-        return
-    well, shapes = True, [(image.index, image.width, image.height) for image in whole]
+        return []
+    found, shapes = [], [(image.index, image.width, image.height) for image in whole]
     high = [i for i, w, h in shapes if higher_than_wide(w, h) and len(data.labels[i]) > 1]
     small = [i for i, _, h in shapes if h < MIN_HEIGHT]
     widths = [image.width_at_32 for image in whole]
     usual = max(-(-int(np.ceil(labels.enough_for_most(widths))) // 4) * 4, 8)
     narrow, median, wide = np.quantile(widths, (0.05, 0.5, 0.95))
     if high:
-        well, text = False, data.found(high, "are higher than wide", len(whole))
+        text = f"{data.found(high, 'are higher than wide', len(whole))}: upright text, or pages?"
         advice = "cut pages into lines, turn the images, or leave them out: lines are read sideways"
-        yield Finding("warn", "higher than wide", f"{text}: upright text, or pages?", advice)
+        found.append(Finding("warn", "higher than wide", text, advice))
     if len(small) > 0.01 * len(whole):
-        well, text = False, data.found(small, f"are under {MIN_HEIGHT} pixels high", len(whole))
+        text = data.found(small, f"are under {MIN_HEIGHT} pixels high", len(whole))
         advice = "cut them from larger pictures; resizing brings nothing back"
-        yield Finding("warn", "small", f"{text}: their strokes are lost already", advice)
+        found.append(Finding("warn", "small", f"{text}: their strokes are lost already", advice))
     if width > 3 * median and usual < width:
-        well, way = False, "padded" if pad else "stretched"
         text = f"at 32 pixels of height the images are about {median:.0f} pixels wide, and would "
-        text += f"be {way} to {width}: slow, and unlike what was drawn"
+        text += f"be {'padded' if pad else 'stretched'} to {width}: slow, and unlike what was drawn"
         advice = f"--image-width {usual} (99 % are not squeezed)"
-        yield Finding("warn", "stretched", text, advice)
+        found.append(Finding("warn", "stretched", text, advice))
     if wide > MIXED * narrow and not pad:
-        well = False
         text = f"at 32 pixels of height one image in twenty is under {narrow:.0f} pixels wide and "
         text += f"one in twenty over {wide:.0f}: at one width, a syllable of the first is drawn "
         text += f"{wide / narrow:.0f} times as wide as one of the second"
-        yield Finding("warn", "mixed shapes", text, "--pad keeps the shapes")
-    if well:
-        yield Finding("ok", "shapes", f"{len(whole):,} images looked at are lines of text")
+        found.append(Finding("warn", "mixed shapes", text, "--pad keeps the shapes"))
+    well = Finding("ok", "shapes", f"{len(whole):,} images looked at are lines of text")
+    return found or [well]
 
 
 def check_unseen_in_training(test: SampledSets, train: SampledSets) -> Finding:

@@ -35,28 +35,25 @@ class Finding:
     advice: str = ""  # what to change; "" where nothing needs to be
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a model would be trained with: its stages, sizes, characters, padded images or not."""
+@dataclass(eq=False)
+class ConcatImageSets:
+    """Several sets as one, their texts and labels in memory, and what a model would train with.
 
+    Raises OcrkitError: a set is broken, or a label is missing or not UTF-8.
+    """
+
+    sets: Sequence[ImageSet]
+    prefix: str  # of what its findings are about
     stages: ModelName
     image_width: int
     max_length: int
     charset: str
     unfit_limit: float
-    pad: bool = False
+    pad: bool
 
-
-class ConcatImageSets:
-    """Several sets as one, with their texts and labels in memory; `prefix` begins its findings.
-
-    Raises OcrkitError: a set is broken, or a label is missing or not UTF-8.
-    """
-
-    def __init__(self, sets: Sequence[ImageSet], settings: Settings, prefix: str = ""):
-        self.settings, self.prefix, self._several = settings, prefix, len(sets) > 1
-        self.rows = [(images, i) for images in sets for i in range(len(images))]
-        self.texts = [text for images in sets for text in images.texts()]
+    def __post_init__(self) -> None:
+        self.rows = [(images, i) for images in self.sets for i in range(len(images))]
+        self.texts = [text for images in self.sets for text in images.texts()]
         self.labels = [label_of(text) for text in self.texts]
         # In how many labels each character is.
         self.counts = Counter(c for label in self.labels for c in set(label))
@@ -67,7 +64,7 @@ class ConcatImageSets:
     def where(self, index: int) -> str:
         """How to find an image again: the set's name where there are several, and its number."""
         images, i = self.rows[index]
-        return f"{images.path.name} image {i}" if self._several else f"image {i}"
+        return f"{images.path.name} image {i}" if len(self.sets) > 1 else f"image {i}"
 
     def found(self, indices: Sequence[int], problem: str, looked_at: int = 0) -> str:
         """How many of the labels, or of the images looked at, have a problem, and a few of them."""
@@ -119,7 +116,7 @@ def narrowest(feature: str, needed: int) -> int:
 
 def check_frames(data: ConcatImageSets) -> Finding:
     """Can CTC say the labels in the frames that this width gives?"""
-    stages, width = data.settings.stages, data.settings.image_width
+    stages, width = data.stages, data.image_width
     if stages.prediction in WRITING:
         well = "attention takes a step a character and needs no frames"
         return Finding("ok", f"{data.prefix}frames", well)
@@ -132,14 +129,14 @@ def check_frames(data: ConcatImageSets) -> Finding:
         enough = f"{nearly} (99 % fit), {enough}"
     advice = f"--image-width {enough}, shorter pieces of text, or a model that ends in Attn"
     well = f"every label fits the {here} CTC frames of width {width} (most needed {most})"
-    level = "stop" if len(unfit) / len(data) > data.settings.unfit_limit else "warn"
+    level = "stop" if len(unfit) / len(data) > data.unfit_limit else "warn"
     return data.judge("frames", unfit, well, data.found(unfit, f"{problem}and {so}"), advice, level)
 
 
 def check_length(data: ConcatImageSets) -> Finding:
     """Are the labels within the maximum length?"""
-    lengths, limit = [len(label) for label in data.labels], data.settings.max_length
-    longest, attention = max(lengths), data.settings.stages.prediction in WRITING
+    lengths, limit = [len(label) for label in data.labels], data.max_length
+    longest, attention = max(lengths), data.stages.prediction in WRITING
     long = [i for i, length in enumerate(lengths) if length > limit]
     so = ": attention cannot be trained on them" if attention else ""
     advice = f"--max-length {longest}"
@@ -152,10 +149,10 @@ def check_length(data: ConcatImageSets) -> Finding:
 
 def check_charset(data: ConcatImageSets) -> Finding:
     """Does the charset hold every character of the labels?"""
-    known = set(data.settings.charset)
+    known = set(data.charset)
     missing = Counter(c for label in data.labels for c in label if c not in known)
     if not missing:
-        odd = [(c, data.counts[c]) for c in data.settings.charset if invisible(c)]
+        odd = [(c, data.counts[c]) for c in data.charset if invisible(c)]
         well = f"all characters are among the charset's {len(known):,}"
         problem = f"the charset holds {len(odd)} invisible characters: {characters(odd)}"
         advice = "take them out of the labels: nobody can read them"
@@ -193,7 +190,7 @@ def check_empty(data: ConcatImageSets) -> Finding:
 
 def check_unseen_characters(data: ConcatImageSets) -> Finding:
     """Is each character of the charset in a label?"""
-    known = set(data.settings.charset)
+    known = set(data.charset)
     never = len(known - set(data.counts))
     well = f"all {len(known):,} characters of the charset are in the training labels"
     problem = f"{part_of(never, len(known), 'characters of the charset')} are in no training label"
@@ -204,7 +201,7 @@ def check_unseen_characters(data: ConcatImageSets) -> Finding:
 
 def check_images_a_character(data: ConcatImageSets) -> Finding:
     """Is each character seen often enough to be learnt?"""
-    seen = {c: data.counts[c] for c in data.settings.charset if c in data.counts}
+    seen = {c: data.counts[c] for c in data.charset if c in data.counts}
     rare = sorted((n, c) for c, n in seen.items() if n < FEW_IMAGES)
     mean = sum(seen.values()) / max(len(seen), 1)
     usual = f"a character is seen in {mean:,.0f} images on average"
