@@ -1,4 +1,4 @@
-"""Train toy models until SIGKILL: `python killed_runs.py FOLDER` fills FOLDER/MOMENT/MODEL.
+"""Train toy models until SIGKILL: `python -m killed_runs FOLDER` fills FOLDER/MOMENT/MODEL.
 
 Two moments: "step", between a step and its checkpoint; "save", in the middle of a checkpoint, when
 the newest has been put aside and the next is not yet in its place.

@@ -1,21 +1,19 @@
 """A run that was killed and resumed is the run that was not; broken checkpoints are noticed."""
 
 import math
+import os
 import resource
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from forked_commands import Command
 from toys import ATTN, CTC, RECIPE, toy_model, toy_trainer
 
 from ocrkit.training import Trainer
 from ocrkit.training.checkpoint import load_state, random_state, save_state, set_random_state
-
-HERE = Path(__file__).parent
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -49,12 +47,12 @@ def uninterrupted() -> dict[str, tuple[dict, list[dict]]]:
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory) -> Path:
+def killed(server, tmp_path_factory) -> Path:
     """Folders of runs that were ended by SIGKILL."""
     folder = tmp_path_factory.mktemp("killed")
-    command = [sys.executable, HERE / "killed_runs.py", folder]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
+    runs = Command(server, "killed_runs", str(folder), cwd=Path(__file__).parent, env=os.environ)
+    printed = runs.communicate(timeout=300)
+    assert runs.returncode == 0, printed
     return folder
 
 
