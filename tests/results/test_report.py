@@ -56,6 +56,7 @@ def test_every_table_and_figure_is_saved_and_its_image_is_in_the_page(whole):
         *("accuracy_time", "accuracy_parameters", "stage_averages", "five_kinds"),
         *("kinds_yours", "kinds_reference", "learning_yours", "learning_reference"),
         *("tps_on_the_mix", "variance_by_stage"),
+        *("gains_by_step_yours", "gains_by_step_reference"),
     }
     assert stems(folder / "figures") == drawn
     images = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
