@@ -184,19 +184,15 @@ def atomic_folder(path: str | Path, ours: re.Pattern[str]) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a whole text file at once (UTF-8)."""
+    """Write a whole text file at once (UTF-8); what is no Unicode, as in names, is escaped."""
     with atomic_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def to_json(value: object) -> str:
     """A value as readable JSON; names that are not Unicode (of files, on Linux) are escaped."""
     text = json.dumps(value, ensure_ascii=False, indent=1)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        text = json.dumps(value, indent=1)
-    return text + "\n"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 
 
 def write_json(path: str | Path, value: object) -> None:

@@ -1,5 +1,6 @@
 """The report: notebook 70 run on a results folder and saved as one page."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def write_report(preset: str, folder: str | Path) -> Path:
     tables.all_models(*_sides(preset, folder).values())  # refuses rows that mix presets
     folder = Path(folder).absolute()
     check_writable(folder)
+    if folder != Path(os.fsencode(folder).decode("utf-8", "replace")):
+        raise OcrkitError(f"{folder} is not UTF-8: rename the folder, for the report's notebook")
     with tempfile.TemporaryDirectory() as scratch:
         book = Path(scratch) / "report.ipynb"
         values = {"PRESET": preset, "RUN": str(folder), "OUT": str(folder)}

@@ -95,7 +95,7 @@ def test_an_interrupted_file_leaves_the_old_one(tmp_path, error):
 def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, monkeypatch, refused):
     path = old_file(tmp_path)
 
-    def write(self, text, encoding=None):
+    def write(self, text, **how):
         raise FULL
 
     monkeypatch.setattr(Path, "write_text", write)
@@ -316,6 +316,8 @@ def test_a_name_that_is_not_unicode_can_be_written_down(tmp_path):
     name = b"out\xb0\xa1".decode("utf-8", "surrogateescape")
     write_json(tmp_path / "a.json", {"set": name, "text": "한글"})
     assert read_json(tmp_path / "a.json") == {"set": name, "text": "한글"}
+    write_text(tmp_path / "a.html", f"<p>{name} 한글</p>")
+    assert (tmp_path / "a.html").read_text(encoding="utf-8") == r"<p>out\udcb0\udca1 한글</p>"
 
 
 def dead_process() -> int:

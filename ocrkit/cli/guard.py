@@ -56,7 +56,8 @@ def explain(error: Exception) -> str:
         names = [str(name) for name in (error.filename, error.filename2) if name]
         return f"{' -> '.join(names) or 'the system'}: {error.strerror}"
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
-        return f"the name {error.object!a} is not UTF-8: rename the file or folder"
+        name = error.object[max(error.start - 100, 0) : error.end + 20]  # of a text, perhaps
+        return f"the name {name!a} is not UTF-8: rename the file or folder"
     # By its name, for torch takes a second to import.
     torchs = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     if isinstance(error, MemoryError) or torchs:

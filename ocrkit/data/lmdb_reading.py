@@ -5,6 +5,7 @@ and the system then ends the process (SIGBUS, SIGSEGV): better this one than a n
 Run as `python lmdb_reading.py FOLDER`; imports nothing of ocrkit, so that it starts at once.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -16,7 +17,13 @@ def read_through(folder: str) -> str:
     size = (Path(folder) / "data.mdb").stat().st_size
     # A map larger than file and record together: what lies outside of the file is then mapped to
     # nothing, and to touch it is an error each time.
-    env = lmdb.open(folder, readonly=True, lock=False, readahead=False, map_size=2 * size + 2**20)
+    env = lmdb.open(
+        os.fsencode(folder),  # as the system has it: lmdb refuses a name that is no Unicode
+        readonly=True,
+        lock=False,
+        readahead=False,
+        map_size=2 * size + 2**20,
+    )
     with env.begin(buffers=True) as transaction:
         count = bytes(transaction.get(b"num-samples") or b"")
         # More digits than records could be counted with: ImageSet says so.

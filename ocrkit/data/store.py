@@ -5,6 +5,7 @@ bytes, the label in UTF-8. Sets made by other people's scripts load here, and ou
 """
 
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Iterable
@@ -60,7 +61,7 @@ def write_set(
     done, digest = Written(), hashlib.sha256()
     with atomic_folder(path, SET_FILES) as folder:
         # The map is address space, not disk; doubled when it is full.
-        env = lmdb.open(str(folder), map_size=2**30, sync=False, writemap=False)
+        env = lmdb.open(os.fsencode(folder), map_size=2**30, sync=False, writemap=False)
         batch: list[tuple[bytes, bytes]] = []
         try:
             for number, item in enumerate(items, start=1):
@@ -152,7 +153,9 @@ def _open(path: Path) -> lmdb.Environment:
             _check_size(path, env)
             return env
         try:
-            env = lmdb.open(str(path), readonly=True, lock=False, readahead=False, max_readers=1)
+            env = lmdb.open(
+                os.fsencode(path), readonly=True, lock=False, readahead=False, max_readers=1
+            )
         except lmdb.Error as error:
             if "already open" not in str(error):
                 raise

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import re
 
 import pandas as pd
@@ -111,6 +112,16 @@ def test_a_grid_that_failed_whole_is_reported_and_says_so(poor):
     claims = pd.read_csv(folder / "tables" / "claims_yours.csv")
     assert set(claims["yours_verdict"]) == {"cannot be checked"}
     assert not any("yours" in name for name in stems(folder / "figures"))
+
+
+def test_a_folder_that_a_notebook_cannot_be_told_is_refused_first(
+    tmp_path, make_rows, make_curves, refused
+):
+    folder = tmp_path / os.fsdecode(b"run\xb0")
+    folder.mkdir()
+    with refused("is not UTF-8: rename the folder"):
+        written(folder, make_rows(), make_curves(), "mini")
+    assert stems(folder) == {"runs", "curves"}
 
 
 def test_mixed_presets_are_refused_before_anything_is_written(tmp_path, make_rows, make_curves):
