@@ -5,10 +5,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
-from ocrkit.synth.fonts import HANDWRITING, Font, find_fonts, mask_bytes
+from ocrkit.synth.fonts import HANDWRITING, Font, find_fonts, mapped_characters, mask_bytes
 
 # Faces of one jamo a character, without Hangul syllables, or of another script's forms.
 _LEFT_OUT = ("UnJamo", "YetHangul", "UnYetgul", "NotoSansMono")
@@ -29,8 +28,7 @@ class Face:
         self.path, self.name = font.path, font.name
         # Noto's collections hold a face a country: the second is Korea's.
         self.index = 1 if font.path.endswith("ttc") and "CJK" in font.name else 0
-        with TTFont(font.path, fontNumber=self.index, lazy=True) as tables:
-            self.characters = frozenset(map(chr, tables.getBestCmap() or ()))
+        self.characters = mapped_characters(font.path, self.index)
 
     def glyph(self, ch: str, em: int) -> tuple[np.ndarray, int, int, float]:
         """Coverage (h, w) uint8, its left and top from the pen on the baseline, the advance."""

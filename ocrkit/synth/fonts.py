@@ -118,10 +118,18 @@ def drawn_by_none(fonts: Iterable[Font], characters: str) -> str:
     return missing
 
 
+def mapped_characters(path: str, index: int = 0) -> frozenset[str]:
+    """The characters that the face of this number in a font file has a glyph for."""
+    with TTFont(path, fontNumber=index, lazy=True) as tables:
+        # Numbers for names, which are looked up for longer than all the rest takes.
+        tables.setGlyphOrder([".notdef", *map(str, range(1, tables["maxp"].numGlyphs))])
+        glyphs = tables.getBestCmap() or {}
+    return frozenset(chr(c) for c, glyph in glyphs.items() if glyph != ".notdef")
+
+
 def missing_characters(font: Font, characters: str) -> str:
     """Characters that the font cannot draw, in their order, each once."""
-    with TTFont(font.path, fontNumber=0, lazy=True) as tables:
-        mapped = {chr(c) for c, glyph in (tables.getBestCmap() or {}).items() if glyph != ".notdef"}
+    mapped = mapped_characters(font.path)
     face = ImageFont.truetype(font.path, _CHECK_SIZE, layout_engine=ImageFont.Layout.BASIC)
     unknown = mask_bytes(face.getmask(_UNMAPPED))
 
