@@ -19,7 +19,7 @@ from ocrkit.labels import charset_of
 from ocrkit.models import load_checkpoint, save_checkpoint
 from ocrkit.models.checkpoints import stem_of
 from ocrkit.models.transfer import Start
-from ocrkit.schemas import OwnRun
+from ocrkit.schemas import CheckpointNote, OwnRun
 from ocrkit.synth.words import common_syllables, read_words
 from ocrkit.text_files import read_whole_lines
 from ocrkit.training import RECIPES, Loop, Progress, Recipe
@@ -44,7 +44,7 @@ def find_charset(choice: str, sets: Sequence[ImageSet]) -> str:
 
 
 def characters_in_order(choice: str) -> str:
-    """The characters that a name or a text file stands for, in its order, each once.
+    """The characters that a name, a text file or a checkpoint's .json stands for, in its order.
 
     Raises OcrkitError: neither a name nor a file, or a file without characters.
     """
@@ -53,6 +53,8 @@ def characters_in_order(choice: str) -> str:
         if choice in ("972", "ksx1001"):
             return named_charset(choice)
         raise OcrkitError(f"no charset {choice!r}: choose data, 972, ksx1001 or a text file")
+    if path.suffix == ".json":  # else its brackets and field names would be characters too
+        return read_json(path, CheckpointNote)["charset"]
     text = "".join(nfc("".join(read_whole_lines(path))).split())
     if not text:
         raise OcrkitError(f"{path} holds no characters: write them into it")

@@ -12,7 +12,7 @@ from ocrkit.data.cache import resize
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.experiments.own import OWN_RECIPE, find_charset, preset_charset, train_own
 from ocrkit.experiments.presets import get_preset
-from ocrkit.models import load_checkpoint
+from ocrkit.models import Recognizer, load_checkpoint, save_checkpoint
 from ocrkit.models.transfer import load_start
 from ocrkit.reading import Reader
 from ocrkit.training import Trainer
@@ -219,6 +219,13 @@ def test_charsets_by_choice(sets, tmp_path, refused):
     listed = tmp_path / "mine.txt"
     listed.write_text("\ufeff나 가\n다가\n", encoding="utf-8")
     assert find_charset(str(listed), images) == "가나다"
+    save_checkpoint(
+        Recognizer(CTC, classes=4, image_width=64, width=0.05), tmp_path / "m", "다가나"
+    )
+    assert find_charset(str(tmp_path / "m.json"), images) == "가나다"
+    (tmp_path / "list.json").write_text('["가", "나"]')
+    with refused("list.json is of another shape"):
+        find_charset(str(tmp_path / "list.json"), images)
     with refused("no charset '2350': choose data, 972, ksx1001 or a text file"):
         find_charset("2350", images)
     for encoding in ("cp949", "utf-16"):
