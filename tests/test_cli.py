@@ -301,6 +301,12 @@ def test_models_are_exported_as_onnx_and_the_line_reader_reads_from_it(
     assert "is no line reader" in complains("read", page, "--checkpoint", one)
 
 
+def test_a_set_of_which_no_image_decodes_is_no_score_of_any_model(checkpoint, complains, tmp_path):
+    write_set(tmp_path / "s", [Item(b"junk", "나")], verify=False)
+    for model in (checkpoint, "reader-ko"):
+        assert "decodes (first: " in complains("evaluate", model, tmp_path / "s")
+
+
 def test_evaluate_writes_what_was_misread(checkpoint, ocrkit, complains, tmp_path):
     good = ImageSet("data/generated/smoke/test-basic").image_bytes(0)
     write_set(tmp_path / "s", [Item(good, "<b>뷁</b>"), Item(b"junk", "나")], verify=False)

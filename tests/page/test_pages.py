@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pypdfium2 as pdfium
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from stand_in import StandIn
 
 import ocrkit
@@ -15,6 +15,7 @@ from ocrkit.page import Page, read
 from ocrkit.page.measure import match, measure_page
 from ocrkit.page.output import to_hocr, write_pdf
 from ocrkit.page.synthetic import SyntheticPage, draw_page
+from ocrkit.synth.fonts import find_fonts
 
 TEXT = "가격은 ② 5㎡ <뷁>"
 
@@ -161,6 +162,14 @@ def test_a_file_of_several_pages_wants_a_number(tmp_path, refused):
         read(page, page=1, reader=StandIn())
     with refused("an array of pixels is"):
         read(np.zeros((4, 4, 9)), reader=StandIn())
+
+
+def test_a_picture_is_read_by_the_kits_own_reader_if_no_other_is_given():
+    picture = Image.new("L", (500, 160), 255)
+    face = ImageFont.truetype(find_fonts("koreanize")[0].path, 40)
+    ImageDraw.Draw(picture).text((30, 50), "오늘은 하늘이 맑다", fill=0, font=face)
+    for source in (picture, np.asarray(picture.convert("RGB"))):
+        assert ocrkit.read(source).text == "오늘은 하늘이 맑다"
 
 
 def test_a_row_of_the_table_counts_what_was_missed_and_misread(drawn, page):
