@@ -51,9 +51,7 @@ def begin(minutes: float, smoke: bool = False) -> Path:
 def _find_clone() -> Path | None:
     """The clone that the working folder lies in, else the one that ocrkit was imported from."""
     above = [Path.cwd(), *Path.cwd().parents, Path(ocrkit.__file__).resolve().parents[1]]
-    return next(
-        (f for f in above if (f / "pyproject.toml").exists() and (f / "notebooks").exists()), None
-    )
+    return next((folder for folder in above if (folder / "data/published").exists()), None)
 
 
 def end() -> None:

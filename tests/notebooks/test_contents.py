@@ -41,6 +41,8 @@ def test_the_course_map_that_readers_see_lists_every_notebook():
 def test_a_notebook_in_another_folder_finds_the_clone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").touch()  # of somebody else's project
+    for name in ("notebooks", "data"):
+        (tmp_path / name).mkdir()
     assert (begin(1) / "notebooks/00_start_here.ipynb").exists()
     assert "no clone" not in capsys.readouterr().out
 
