@@ -6,9 +6,11 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import torch
+from IPython.core.getipython import get_ipython
 
 import ocrkit
 from ocrkit.errors import OcrkitError
@@ -45,7 +47,18 @@ def begin(minutes: float, smoke: bool = False) -> Path:
     print(f"this notebook takes about {minutes:g} min" + (" (smoke mode)" if smoke else ""))
     if not root:
         print(f"no clone of ocrkit here: data/ is looked for in {Path.cwd()}; {_ALONE}")
+        if shell := get_ipython():
+            shell.set_custom_exc((FileNotFoundError, OcrkitError), _say_what_is_missing)
     return Path.cwd()
+
+
+def _say_what_is_missing(
+    shell: Any, kind: type, error: Exception, trace: object, tb_offset: int | None = None
+) -> None:
+    """One line for a file of the clone that a cell has looked for, not a traceback."""
+    missing = getattr(error, "filename", None) or error
+    line = f"{missing}: not here without a clone of ocrkit; {_ALONE}"
+    shell._showtraceback(kind, error, [line])
 
 
 def _find_clone() -> Path | None:

@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 from run import tidy
 
+from ocrkit.errors import OcrkitError
 from ocrkit.notebooks import begin, execute, show
 
 
@@ -55,6 +56,22 @@ def test_without_a_clone_a_notebook_says_in_a_line_what_to_do(tmp_path, monkeypa
     assert last.startswith("no clone of ocrkit here")
     title = re.search(r'\("(.*)"\)', last)[1]
     assert f"### {title}\n" in Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
+
+
+def test_without_a_clone_a_missing_file_is_one_line(tmp_path):
+    cells = [
+        "import ocrkit; ocrkit.__file__ = '/no/clone/ocrkit/__init__.py'",
+        "from ocrkit.notebooks import begin; begin(1)",
+        "open('data/results/rows.csv')",
+    ]
+    nbformat.write(new_notebook(cells=[*map(new_code_cell, cells)]), tmp_path / "book.ipynb")
+    with pytest.raises(OcrkitError, match="FileNotFoundError"):
+        execute(tmp_path / "book.ipynb", tmp_path / "out.ipynb")
+    (said,) = nbformat.read(tmp_path / "out.ipynb", 4).cells[-1].outputs
+    told = (
+        "data/results/rows.csv: not here without a clone of ocrkit; README.md says how to get one"
+    )
+    assert said["traceback"] == [f'{told} ("A notebook opened alone")']
 
 
 def test_what_the_kernel_logs_of_itself_is_not_printed(tmp_path, capfd):
