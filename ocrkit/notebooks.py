@@ -10,7 +10,6 @@ from typing import Any
 from unittest import mock
 
 import torch
-from IPython.core.getipython import get_ipython
 
 import ocrkit
 from ocrkit.errors import OcrkitError
@@ -46,6 +45,8 @@ def begin(minutes: float, smoke: bool = False) -> Path:
     )
     print(f"this notebook takes about {minutes:g} min" + (" (smoke mode)" if smoke else ""))
     if not root:
+        from IPython.core.getipython import get_ipython
+
         print(f"no clone of ocrkit here: data/ is looked for in {Path.cwd()}; {_ALONE}")
         if shell := get_ipython():
             shell.set_custom_exc((FileNotFoundError, OcrkitError), _say_what_is_missing)
@@ -57,7 +58,7 @@ def _say_what_is_missing(
 ) -> None:
     """One line for a file of the clone that a cell has looked for, not a traceback."""
     missing = getattr(error, "filename", None) or error
-    line = f"{missing}: not here without a clone of ocrkit; {_ALONE}"
+    line = f"{missing}: files of data/ lie in a clone of ocrkit; {_ALONE}"
     shell._showtraceback(kind, error, [line])
 
 
