@@ -222,7 +222,9 @@ def export(
         say(f"{out}: try it with ocrkit read --checkpoint {out} IMAGE...")
         return
     if int8:
-        raise OcrkitError("--int8 was measured on the line reader alone: leave it out for the 24")
+        raise OcrkitError(
+            "--int8 is for the line reader: leave it out for the 24 (in Python, to_int8)"
+        )
     model, described = load_checkpoint(checkpoint)
     if to_onnx:
         save_recognizer(model, out, described["charset"])
