@@ -20,11 +20,11 @@ from ocrkit.synth.warps import (
 
 @st.composite
 def warps(draw) -> Warp:
-    """Warps no tighter than scenes make them."""
+    """Warps no tighter than `scene_lines` makes them: it bends short words less."""
     width, height = draw(st.integers(20, 120)), draw(st.integers(10, 30))
     tightest = min(0.8 * width / height, math.pi)
     arc = draw(st.sampled_from([0.0, -1, 0.4, 1])) * tightest
-    wave = draw(st.sampled_from([0.0, 0.3]))
+    wave = min(draw(st.sampled_from([0.0, 0.3])), 0.1 * width / height)
     turn, phase = draw(st.floats(-math.pi, math.pi)), draw(st.floats(0, 6))
     return Warp(width, height, turn, arc, wave, phase)
 
@@ -53,6 +53,7 @@ def test_doing_nothing_changes_no_pixel(font):
 
 @given(warps())
 @example(Warp(21, 10, arc=1.68, wave=0.3, phase=3.0))
+@example(Warp(22, 30, wave=0.1 * 22 / 30))
 def test_a_character_s_warped_ink_lies_in_its_warped_box(warp):
     mask = np.zeros((warp.height, warp.width), np.uint8)
     right = 4 + warp.height // 2
