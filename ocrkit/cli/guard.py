@@ -68,10 +68,15 @@ def explain(error: Exception) -> str:
 
 def _keep_traceback(error: Exception) -> str:
     trace = "".join(traceback.format_exception(error))
-    names: Any = {"prefix": "ocrkit-traceback-", "suffix": ".txt", "delete": False}
-    coding: Any = {"encoding": "utf-8", "errors": "backslashreplace"}
     try:
-        with tempfile.NamedTemporaryFile("w", **names, **coding) as out:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            prefix="ocrkit-traceback-",
+            suffix=".txt",
+            encoding="utf-8",
+            errors="backslashreplace",
+            delete=False,
+        ) as out:
             out.write(f"ocrkit {' '.join(sys.argv[1:])}\n\n{trace}")
     except OSError as full:
         return f"its traceback could not be written ({full.strerror})"

@@ -64,7 +64,10 @@ def connected(workers: int = 1) -> Iterator[None]:
     address = os.environ.get("RAY_ADDRESS") or "local"
     before = signal.getsignal(signal.SIGTERM)
     try:
-        _start(ray, workers) if address == "local" else _join(ray, address)
+        if address == "local":
+            _start(ray, workers)
+        else:
+            _join(ray, address)
         # Ray has put its own handler in the place of one that lets trainings save.
         if before not in (signal.SIG_DFL, signal.getsignal(signal.SIGTERM)):
             signal.signal(signal.SIGTERM, before)

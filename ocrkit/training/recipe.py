@@ -44,8 +44,12 @@ RECIPES = {
     # The recipe of today, the same for all 24 models.
     "fast": replace(
         _ADAMW,
-        **{"name": "fast", "optimizer": "muon", "muon_rate": 0.01, "warmup": 0.1},
-        **{"start": "orthogonal", "auxiliary_ctc": 0.7},
+        name="fast",
+        optimizer="muon",
+        warmup=0.1,
+        muon_rate=0.01,
+        start="orthogonal",
+        auxiliary_ctc=0.7,
     ),
     "adamw": _ADAMW,
 }
