@@ -66,6 +66,8 @@ class Preset:
         settings = asdict(self)
         optional = ("scored_kinds", "word_images", "syllable_images", "models")
         absent = [name for name in optional if not settings[name]]
+        if not self.recipe.auxiliary_ctc:
+            del settings["recipe"]["auxiliary_frames"]
         return {name: value for name, value in settings.items() if name not in absent}
 
 

@@ -15,7 +15,7 @@ from ocrkit.errors import OcrkitError
 from ocrkit.models.features import EXTRACTORS, BasicBlock, frames
 from ocrkit.models.jamo import JamoCTC
 from ocrkit.models.parseq import PARSeq
-from ocrkit.models.prediction import Attention
+from ocrkit.models.prediction import WRITING, Attention
 from ocrkit.models.sequence import SEQUENCES
 from ocrkit.models.transformation import TPS
 
@@ -112,6 +112,7 @@ class Recognizer(nn.Module):
             localization = (scale(64), scale(128), scale(256), scale(512))
             self.transformation = TPS(image_height, image_width, localization, hidden)
         self.features = EXTRACTORS[stages.feature](scale)
+        self.channels = channels  # of the extractor's frames
         self.sequence = nn.Identity()
         if stages.sequence != "None":
             self.sequence = SEQUENCES[stages.sequence](channels, hidden)
@@ -124,9 +125,8 @@ class Recognizer(nn.Module):
         else:
             linear = JamoCTC if stages.prediction == "JamoCTC" else nn.Linear
             self.head = linear(channels, classes)
-        self.auxiliary: nn.Module | None = (
-            None  # in training, a CTC head on the frames of Attn or PARSeq
-        )
+        self.auxiliary: nn.Module | None = None  # training's own; see `add_auxiliary`
+        self.auxiliary_frames = ""
         initialise(self)
 
     def forward(
@@ -137,9 +137,9 @@ class Recognizer(nn.Module):
         CTC, JamoCTC: (B, frames, classes). Attn: (B, max_length + 1, classes); `text` (B,
         max_length + 1) int64 of ids that start with [GO] = 0 forces the teacher's characters, None
         decodes greedily and stops early once every row has said [s] = 1. PARSeq likewise, and in
-        training the logits of all its orders, (B, orders * (max_length + 1), classes). With `text`
-        and an `auxiliary` head: logits, the auxiliary head's (B, frames, its classes), and Attn's
-        attention of each step, (B, max_length + 1, frames), else None.
+        training the logits of all its orders, (B, orders * (max_length + 1), classes). In training
+        with an auxiliary head (for Attn and PARSeq, given `text`): logits, the auxiliary head's
+        (B, frames, its classes), and Attn's attention, (B, max_length + 1, frames), else None.
         Raises OcrkitError for images of another size than the model was made for.
         """
         if images.shape[1:] != (1, self.image_height, self.image_width):
@@ -149,16 +149,39 @@ class Recognizer(nn.Module):
             )
         visual = self.features(self.transformation(images))
         # (B, C, height, T): height is averaged away, then one row per frame.
-        context = self.sequence(visual.mean(dim=2).transpose(1, 2))
+        columns = visual.mean(dim=2).transpose(1, 2)
+        context = self.sequence(columns)
+        auxiliary = None
+        if self.auxiliary is not None and self.training:
+            auxiliary = self.auxiliary(columns if self.auxiliary_frames == "extractor" else context)
         if isinstance(self.head, nn.Linear):  # CTC, JamoCTC
-            return self.head(context)
+            logits = self.head(context)
+            return logits if auxiliary is None else (logits, auxiliary, None)
         steps = self.max_length + 1
-        if text is None or self.auxiliary is None:
+        if text is None or auxiliary is None:
             return self.head(context, text, steps)
         if isinstance(self.head, PARSeq):
-            return self.head(context, text, steps), self.auxiliary(context), None
+            return self.head(context, text, steps), auxiliary, None
         output = self.head.decode(context, text, steps)
-        return output.logits, self.auxiliary(context), output.alpha
+        return output.logits, auxiliary, output.alpha
+
+    def add_auxiliary(self, frames: str) -> bool:
+        """A second head for training alone: CTC on the "extractor"'s or the "decoder"'s frames.
+
+        A no-op where there is nothing to help: the head itself reads those frames by CTC.
+        Returns whether there is one now.
+        """
+        writes = self.prediction in WRITING
+        if not writes and (frames == "decoder" or isinstance(self.sequence, nn.Identity)):
+            return False
+        # CTC has a blank; a writing head has [GO] and [s].
+        head, classes = (nn.Linear, self.classes - 1) if writes else (type(self.head), self.classes)
+        self.auxiliary_frames = frames
+        inputs = self.channels if frames == "extractor" else self.head.inputs
+        self.auxiliary = head(inputs, classes)
+        nn.init.xavier_uniform_(self.auxiliary.weight)
+        nn.init.zeros_(self.auxiliary.bias)
+        return True
 
     def stage_parameters(self) -> dict[str, int]:
         """Trainable parameters of each stage: transformation, feature, sequence, prediction."""

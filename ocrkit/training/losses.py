@@ -59,14 +59,20 @@ def training_loss(
     """One batch's loss; attention is given the true previous characters (teacher forcing).
 
     auxiliary_weight: of the CTC loss on the frames, where the model has an `auxiliary` head.
-        The frames learn to hold characters before the decoder learns where to look (Kim et
-        al., "Joint CTC-attention based end-to-end speech recognition", ICASSP 2017).
+        The frames learn to hold characters before the next stage learns to use them (with
+        attention: Kim et al., "Joint CTC-attention based end-to-end speech recognition", ICASSP
+        2017; below other layers: Lee and Watanabe, "Intermediate loss regularization for
+        CTC-based speech recognition", ICASSP 2021).
     attention_weight: of attention's own loss; see `weight_of_part`. A CTC loss needs none.
     """
     ids, lengths = converter.encode(texts)
     ids = ids.to(images.device)
     if isinstance(converter, CTCLabels):
-        return ctc_loss(model(images), ids, lengths)
+        logits = model(images)
+        if not isinstance(logits, tuple):
+            return ctc_loss(logits, ids, lengths)
+        logits, frames, _ = logits
+        return ctc_loss(logits, ids, lengths) + auxiliary_weight * ctc_loss(frames, ids, lengths)
     logits = model(images, ids[:, :-1])
     if not isinstance(logits, tuple):
         return attention_weight * attention_loss(logits, ids)

@@ -28,9 +28,12 @@ class Recipe:
     muon_rate: float = 0.0  # the peak or constant rate of Muon's matrices
     # "reference" (Kaiming-normal throughout) or "orthogonal" (`orthogonal_start`)
     start: str = "reference"
-    # share of the steps over which attention models also learn by a CTC loss on their frames, whose
-    # weight falls from 1 to 0; 0 leaves it out
+    # share of the steps over which frames also learn by a CTC loss of their own, whose weight
+    # falls from 1 to 0; 0 leaves it out
     auxiliary_ctc: float = 0.0
+    # which frames: the "extractor"'s, in every model that does not read its text straight from
+    # them, or the "decoder"'s, those that attention looks at (models with a decoder alone)
+    auxiliary_frames: str = "extractor"
 
 
 # What most would choose: a tenth of the steps of 2019, half-width numbers. In few steps, many of

@@ -9,8 +9,6 @@ import torch
 from ocrkit.data.batches import Batches
 from ocrkit.data.cache import Pixels, to_input
 from ocrkit.metrics import score
-from ocrkit.models.parseq import PARSeq
-from ocrkit.models.prediction import Attention
 from ocrkit.models.recognizer import Recognizer
 from ocrkit.training.distributed import ALONE, World
 from ocrkit.training.loop import Loop, Progress, TrainingResult
@@ -86,11 +84,8 @@ class Trainer(Loop):
         self.converter, self.sources, self.valid = converter, sources, valid
         self.batches = Batches(sources, recipe.batch_size, seed, world.size)
         auxiliary_steps = 0.0
-        if recipe.auxiliary_ctc and isinstance(model.head, Attention | PARSeq):
+        if recipe.auxiliary_ctc and model.add_auxiliary(recipe.auxiliary_frames):
             auxiliary_steps = recipe.auxiliary_ctc * recipe.steps
-            model.auxiliary = torch.nn.Linear(model.head.inputs, converter.classes - 1)
-            torch.nn.init.xavier_uniform_(model.auxiliary.weight)
-            torch.nn.init.zeros_(model.auxiliary.bias)
         task = ReadingTask(converter, self.batches, valid, world, auxiliary_steps)
         super().__init__(model, task, recipe, seed, world=world, **options)
 
