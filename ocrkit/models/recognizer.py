@@ -15,7 +15,7 @@ from ocrkit.errors import OcrkitError
 from ocrkit.models.features import EXTRACTORS, BasicBlock, frames
 from ocrkit.models.jamo import JamoCTC
 from ocrkit.models.parseq import PARSeq
-from ocrkit.models.prediction import WRITING, Attention
+from ocrkit.models.prediction import Attention
 from ocrkit.models.sequence import SEQUENCES
 from ocrkit.models.transformation import TPS
 
@@ -171,16 +171,16 @@ class Recognizer(nn.Module):
         A no-op where there is nothing to help: the head itself reads those frames by CTC.
         Returns whether there is one now.
         """
-        writes = self.prediction in WRITING
-        if not writes and (frames == "decoder" or isinstance(self.sequence, nn.Identity)):
-            return False
-        # CTC has a blank; a writing head has [GO] and [s].
-        head, classes = (nn.Linear, self.classes - 1) if writes else (type(self.head), self.classes)
-        self.auxiliary_frames = frames
-        inputs = self.channels if frames == "extractor" else self.head.inputs
-        self.auxiliary = head(inputs, classes)
-        nn.init.xavier_uniform_(self.auxiliary.weight)
-        nn.init.zeros_(self.auxiliary.bias)
+        if isinstance(self.head, nn.Linear):
+            if frames == "decoder" or isinstance(self.sequence, nn.Identity):
+                return False
+            auxiliary = type(self.head)(self.channels, self.classes)
+        else:  # CTC has a blank; a head that writes has [GO] and [s]
+            inputs = self.head.inputs if frames == "decoder" else self.channels
+            auxiliary = nn.Linear(inputs, self.classes - 1)
+        nn.init.xavier_uniform_(auxiliary.weight)
+        nn.init.zeros_(auxiliary.bias)
+        self.auxiliary, self.auxiliary_frames = auxiliary, frames
         return True
 
     def stage_parameters(self) -> dict[str, int]:

@@ -133,7 +133,7 @@ def test_its_frames_learn_by_ctc_beside_it():
     images, texts = noise_images(40), ["가나다", "다"]
     torch.manual_seed(5)
     alone = training_loss(model, converter, images, texts)
-    model.auxiliary = torch.nn.Linear(model.head.inputs, converter.classes - 1)
+    assert model.add_auxiliary("extractor")
     losses = []
     for weight in (0.0, 0.5):
         torch.manual_seed(5)
