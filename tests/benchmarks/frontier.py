@@ -4,7 +4,8 @@ Everything of the kit that reads a line, on the same lines of the preset `senten
 80 syllables, five kinds of image), one line a call on one processor core: the recognisers, the line
 reader, Tesseract. Each also as its other ways of running: attention without its early exit, ONNX
 Runtime, int8. Those of the 24 that have no checkpoint in the folders (if none is named, those of
-data/results/sentence) are timed with weights of chance: milliseconds, but no accuracy.
+data/results/sentence and data/results/beyond) are timed with weights of chance: milliseconds, but
+no accuracy.
 
 Processor time from the grey image to the text, so what else the machine does changes little; the
 median over all lines. All engines take turns. data/results/beyond/frontier.csv gets the rows.
@@ -203,4 +204,5 @@ def main(folders: Sequence[Path]) -> None:
 
 
 if __name__ == "__main__":
-    main([Path(f) for f in sys.argv[1:]] or [Path("data/results/sentence/checkpoints")])
+    committed = [Path("data/results", part, "checkpoints") for part in ("sentence", "beyond")]
+    main([Path(f) for f in sys.argv[1:]] or committed)

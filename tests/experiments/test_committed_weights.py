@@ -18,17 +18,25 @@ from ocrkit.training.predict import read_all
 FIVE_WORDS = [f"{t}-VGG-{s}-CTC" for t in ("None", "TPS") for s in ("None", "BiLSTM")]
 FIVE_WORDS += ["None-VGG-BiLSTM-Attn", "TPS-VGG-None-Attn", "TPS-VGG-BiLSTM-Attn"]
 FIVE_WORDS += ["None-RCNN-None-CTC", "TPS-ResNet-BiLSTM-Attn"]
+NEWER = [
+    f"None-VGG-{s}" for s in ("Transformer-CTC", "SVTR-CTC", "BiLSTM-JamoCTC", "BiLSTM-PARSeq")
+]
 TEN_WORDS = ["None-VGG-None-CTC", "TPS-VGG-None-CTC", "TPS-VGG-BiLSTM-Attn"]
 
 
 @pytest.mark.parametrize(
-    ("preset", "name"),
-    [("sentence-ten", n) for n in TEN_WORDS] + [("sentence", n) for n in FIVE_WORDS],
+    ("folder", "name"),
+    [
+        *(("sentence-ten", name) for name in TEN_WORDS),
+        *(("sentence", name) for name in FIVE_WORDS),
+        *(("beyond", name) for name in NEWER),
+    ],
 )
-def test_a_committed_reader_reads_basic_sentences(preset, name):
+def test_a_committed_reader_reads_basic_sentences(folder, name):
     model, described = load_checkpoint(
-        resource("results", preset, "checkpoints", f"{name}-s1.json")
+        resource("results", folder, "checkpoints", f"{name}-s1.json")
     )
+    preset = "sentence" if folder == "beyond" else folder
     size = (get_preset(preset).image_width, 32)
     (generation,) = plan(get_preset(preset)).generations["test-basic"]
     drawn = [sample(generation, index) for index in range(20)]
