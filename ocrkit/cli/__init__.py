@@ -39,7 +39,7 @@ def main() -> None:
     try:
         try:
             app(prog_name="ocrkit", standalone_mode=True)
-        finally:  # while a full disk behind it can still be told
+        finally:  # here, where an error of a full disk can still be reported
             sys.stdout.flush()
     except SystemExit as end:
         if end.code == 130:  # what typer makes of Ctrl-C

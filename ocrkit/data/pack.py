@@ -83,7 +83,7 @@ def _kind_of(reason: str) -> str:
 class _Folder:
     """Finds files below a folder by name, in whichever Unicode form the disk keeps it.
 
-    Links are followed, to files and to folders: who put them there wants what they point to.
+    Links are followed, to files and to folders: a person who links a file there wants that file.
     """
 
     def __init__(self, root: Path):

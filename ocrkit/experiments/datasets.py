@@ -29,7 +29,7 @@ class Plan:
     """What will be generated: the charset, the fonts and one generation per set."""
 
     preset: Preset
-    choices: dict[str, str | int]  # what differs from the preset, as it was asked for
+    choices: dict[str, str | int]  # what the user chose in place of the preset's settings
     charset: str
     fonts: tuple[Font, ...]
     left_out_fonts: dict[str, str]  # name -> why

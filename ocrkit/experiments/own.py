@@ -98,8 +98,8 @@ def train_own(
         framework's own.
     charset: the characters (see `find_charset`).
     look: is given what `diagnose` finds; must refuse what would stop the training.
-    pad: keep the images' shapes and pad them, instead of stretching; the checkpoint tells it
-        to who reads.
+    pad: keep the images' shapes and pad them, instead of stretching; the checkpoint
+        records it, so that reading pads too.
     width: multiplier of the layers' channels; 1 is the paper's.
     start: trained weights to begin with, of a model of the same layers.
     recipe: its batch size is raised to a multiple of the number of sets.

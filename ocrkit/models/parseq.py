@@ -145,8 +145,9 @@ def seen_in_order(text: Tensor, ranks: Tensor) -> Tensor:
     ranks: (orders, N - 1), as of `draw_ranks`.
 
     Each place sees [GO] and the characters that are written before its own. [s] is written last and
-    sees them all; in the second order first, so that it can be told without any. (The paper leaves
-    [s] out of the loss of the third order and later ones. Here they teach it as the first does.)
+    sees them all. In the second order it is written first and sees none, so it is also learnt from
+    the image alone. (The paper leaves [s] out of the loss of the third order and later ones. Here
+    they teach it as the first does.)
     """
     orders, length = ranks.shape
     is_character = text[:, 1:] > EOS

@@ -114,7 +114,7 @@ class Reader:
     def read_inks(
         self, inks: Sequence[np.ndarray], widths: Sequence[int] | None = None
     ) -> list[LineText]:
-        """Read lines that `prepare` made; widths: of the crops that spans are told in."""
+        """Read lines that `prepare` made. Spans are given in pixels of crops of these widths."""
         found: dict[int, LineText] = {}
         for batch in _batches([ink.shape[1] for ink in inks]):
             pixels, frames = to_batch([inks[i] for i in batch])

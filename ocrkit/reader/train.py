@@ -71,7 +71,7 @@ class DrawnLines(IterableDataset):
 
 
 class DrawnBatches:
-    """Batches as another process draws them, from the step that is first asked for.
+    """Batches as another process draws them, from the first step that is requested.
 
     before: steps that the reader has learnt before step 0.
     """

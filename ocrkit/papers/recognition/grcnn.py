@@ -76,7 +76,7 @@ def plain_reader() -> Recognizer:
     return model
 
 
-# Bent and turned words: of upright ones both readers leave too few unread to be told apart.
+# Bent and turned words: upright ones are too easy; both readers read nearly all of them.
 SCENE = "curved"
 _RECIPE = replace(CTC_RECIPE, name="bent words", steps=3_000)
 STUDIES = {

@@ -1,4 +1,4 @@
-"""Engines: who runs the step. The loop is the same; what lies behind these few methods is not.
+"""Engines: how one step of training is computed. The training loop is the same for all of them.
 
 `autocast()` is the context of forward pass and loss, `backward(loss)` makes gradients, `step()`
 clips them and moves the weights. `.model` is called, `.plain` is saved.
