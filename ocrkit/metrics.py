@@ -40,6 +40,11 @@ def error_rate(predictions: Sequence[str], references: Sequence[str]) -> float:
     return edits / sum(map(len, references))
 
 
+def rates(read: Sequence[str], true: Sequence[str]) -> tuple[float, float]:
+    """Character error rates over all lines: without spaces, and with them."""
+    return error_rate([*map(label_of, read)], [*map(label_of, true)]), error_rate(read, true)
+
+
 def norm_ed_icdar(prediction: str, reference: str) -> float:
     """1 - edits / length of the longer (ICDAR 2019, 1-N.E.D.); two empty texts agree: 1."""
     return Levenshtein.normalized_similarity(prediction, reference)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from ocrkit.metrics import rates
 from ocrkit.models import Recognizer
 from ocrkit.onnx_files import OnnxReader, save_line_reader, save_recognizer
 from ocrkit.reader.draw import Artist
 from ocrkit.reader.faces import Faces
 from ocrkit.reader.lines import Reader, load_reader
-from ocrkit.reader.measure import rates
 from ocrkit.reader.network import LineNetwork
 from ocrkit.synth.fonts import find_fonts
 from ocrkit.synth.render import draw_text

@@ -81,8 +81,7 @@ def evaluate(
     from ocrkit.data.store import ImageSet
     from ocrkit.files import check_writable, write_text
     from ocrkit.labels import label_of
-    from ocrkit.metrics import score
-    from ocrkit.reader.measure import rates
+    from ocrkit.metrics import rates, score
     from ocrkit.results.misread import Misread, misread_page
     from ocrkit.results.show import to_rich
 

@@ -11,9 +11,9 @@ from ocrkit.data.store import ImageSet
 from ocrkit.errors import OcrkitError
 from ocrkit.hangul import nfc
 from ocrkit.labels import frames_needed
+from ocrkit.metrics import rates
 from ocrkit.reader.charset import decode, encode
 from ocrkit.reader.lines import BUCKET, Reader, prepare, to_batch
-from ocrkit.reader.measure import rates
 from ocrkit.reader.network import STRIDE, LineNetwork, ctc_loss
 from ocrkit.training import Recipe
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
+from reader_lines import DRAWN_SEED
 
 from ocrkit.files import atomic_file
 from ocrkit.page import read_picture
@@ -20,7 +21,6 @@ from ocrkit.page.synthetic import PAGES, draw_page
 from ocrkit.reader import LineText, Reader, load_reader
 from ocrkit.reader.draw import Artist
 from ocrkit.reader.faces import Faces
-from ocrkit.reader.measure import DRAWN_SEED
 
 # Probabilities lie near 1, so the bands grow narrow there.
 BANDS = [0, 0.5, 0.7, 0.9, 0.97, 0.99, 0.999, 1]

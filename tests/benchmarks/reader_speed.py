@@ -22,6 +22,7 @@ import pandas as pd
 import torch
 
 from ocrkit.files import atomic_file
+from ocrkit.metrics import rates
 from ocrkit.onnx_files import OnnxReader, save_line_reader
 from ocrkit.page.layout import find_lines
 from ocrkit.page.measure import match
@@ -30,7 +31,6 @@ from ocrkit.papers.spotting.tesseract import installed, read_images
 from ocrkit.reader.draw import Artist, Line
 from ocrkit.reader.faces import Faces
 from ocrkit.reader.lines import Reader, load_reader
-from ocrkit.reader.measure import rates
 from ocrkit.reader.network import best_classes
 from ocrkit.training.precision import cpu_features
 

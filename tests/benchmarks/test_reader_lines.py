@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import reader_lines
 from PIL import Image
+from reader_lines import confusions, read_table
 from reader_rows import confidence_table
 
-from ocrkit.reader import measure
+from ocrkit.metrics import rates
 from ocrkit.reader.lines import LineText
-from ocrkit.reader.measure import confusions, rates, read_table
 
 
 @pytest.fixture
@@ -85,9 +86,9 @@ def test_the_command_prints_the_rates_the_wrong_lines_and_the_confusions(page, m
     page.write_text("5\t10\t40\t10\t가 나\n5\t10\t40\t10\t다라\n", encoding="utf-8")
     read = [SimpleNamespace(text=text) for text in ("가나", "다마")]
     stand_in = SimpleNamespace(read_lines=lambda images: read[: len(images)])
-    monkeypatch.setattr(measure, "load_reader", lambda name: stand_in)
+    monkeypatch.setattr(reader_lines, "load_reader", lambda name: stand_in)
     monkeypatch.setattr("sys.argv", ["measure", str(page), "--errors"])
-    measure.main()
+    reader_lines.main()
     printed = capsys.readouterr().out
     rates = "2 lines, character error rate 25.00% without spaces, 40.00% with"
     assert printed.startswith(f"page_lines.tsv: {rates}\n")
@@ -95,16 +96,20 @@ def test_the_command_prints_the_rates_the_wrong_lines_and_the_confusions(page, m
     assert printed.endswith("\n라>마:1\n")
     monkeypatch.setattr("sys.argv", ["measure"])
     with pytest.raises(SystemExit):
-        measure.main()
+        reader_lines.main()
     assert "give tables of lines, or --drawn" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "words", [["measure", "gone.tsv"], ["train", "--steps", "1", "--start", "gone"]]
+    ("module", "words"),
+    [
+        ("reader_lines", ["gone.tsv"]),
+        ("ocrkit.reader.train", ["--steps", "1", "--start", "gone"]),
+    ],
 )
-def test_what_a_user_can_mend_is_one_line(words, tmp_path, monkeypatch):
+def test_what_a_user_can_mend_is_one_line(module, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", words)
-    monkeypatch.delitem(sys.modules, f"ocrkit.reader.{words[0]}", raising=False)
+    monkeypatch.setattr("sys.argv", [module, *words])
+    monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(SystemExit, match=r"^gone\S* is missing$"):
-        runpy.run_module(f"ocrkit.reader.{words[0]}", run_name="__main__")
+        runpy.run_module(module, run_name="__main__")

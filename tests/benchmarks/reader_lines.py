@@ -1,4 +1,4 @@
-"""Measuring the line reader on real pages: `python -m ocrkit.reader.measure LINES.tsv`.
+"""Measuring the line reader on real pages: `python tests/benchmarks/reader_lines.py LINES.tsv`.
 
 LINES.tsv holds a line of a page in each row: the image's file name (beside the table), x, y, width,
 height in pixels, text. A table of one image may leave the name out, and is called like it:
@@ -18,7 +18,7 @@ from ocrkit.errors import OcrkitError
 from ocrkit.files import read_file
 from ocrkit.hangul import nfc
 from ocrkit.labels import label_of
-from ocrkit.metrics import error_rate
+from ocrkit.metrics import rates
 from ocrkit.reader.draw import Artist, Line
 from ocrkit.reader.faces import Faces
 from ocrkit.reader.lines import load_reader
@@ -62,11 +62,6 @@ def read_table(path: Path, margin: float = 0.0) -> list[Line]:
     if not lines:
         raise OcrkitError(f"{path} holds no line")
     return lines
-
-
-def rates(read: list[str], true: list[str]) -> tuple[float, float]:
-    """Character error rates over all lines: without spaces, and with them."""
-    return error_rate([*map(label_of, read)], [*map(label_of, true)]), error_rate(read, true)
 
 
 def confusions(read: list[str], true: list[str]) -> Counter[tuple[str, str]]:
