@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from ocrkit.cli import main
-from ocrkit.cli.guard import empty_argument
+from ocrkit.cli.base import empty_argument
 from ocrkit.models import Recognizer, save_checkpoint
 
 MODEL = "None-VGG-None-CTC"
@@ -28,7 +28,7 @@ MODEL = "None-VGG-None-CTC"
 def keep_tracebacks_in(folder: Path, monkeypatch) -> None:
     """Not in the temporary folder, where pytest's own capturing writes too."""
     there = partial(tempfile.NamedTemporaryFile, dir=folder)
-    monkeypatch.setattr("ocrkit.cli.guard.tempfile", SimpleNamespace(NamedTemporaryFile=there))
+    monkeypatch.setattr("ocrkit.cli.base.tempfile", SimpleNamespace(NamedTemporaryFile=there))
 
 
 @pytest.fixture

@@ -6,15 +6,14 @@ import sys
 import warnings
 
 # Each module adds its commands to `app`, in the order of the help.
-from ocrkit.cli import about, data, read, runs, train, use
-from ocrkit.cli.base import app, complain, err
-from ocrkit.cli.guard import empty_argument, explain, make_printable
+from ocrkit.cli import data, read, runs, train, use
+from ocrkit.cli.base import app, complain, empty_argument, err, explain, make_printable
 from ocrkit.errors import OcrkitError, by_ctrl_c
 
 # What these have done is kept when they are stopped.
 _RESUMED = {"generate", "papers", "sweep", "train"}
 
-__all__ = ["about", "app", "data", "main", "read", "runs", "train", "use"]
+__all__ = ["app", "data", "main", "read", "runs", "train", "use"]
 
 
 def _complain_once_a_warning() -> None:

@@ -1,4 +1,4 @@
-"""Commands that make data."""
+"""Commands about the machine and the models, and those that make data."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -9,13 +9,48 @@ import typer
 from rich.text import Text
 
 from ocrkit.cli import options
-from ocrkit.cli.base import app, complain, console, say
-from ocrkit.cli.guard import one_line
+from ocrkit.cli.base import app, complain, console, one_line, say
+from ocrkit.schemas import MAX_CLASSES
 
 if TYPE_CHECKING:
     from ocrkit.experiments.datasets import DataSets, Plan
     from ocrkit.experiments.diagnose import Finding
     from ocrkit.experiments.presets import Preset
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine can do and what is missing."""
+    from ocrkit.doctor import examine
+
+    findings = examine(Path.cwd())
+    for what, well, found in findings:
+        line = Text("ok" if well else "!!", "green" if well else "red")
+        line.append(f"  {what:<18} {found}", "default")
+        console.print(line, soft_wrap=True)
+    if not all(well for _, well, _ in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def models(
+    classes: Annotated[
+        int, typer.Option(min=2, max=MAX_CLASSES, help="of a CTC model; attention has one more")
+    ] = 973,
+) -> None:
+    """List the 24 models and their parameters by stage, at the paper's full size."""
+    import pandas as pd
+
+    from ocrkit.experiments.grid import count_parameters
+    from ocrkit.models import MODEL_NAMES
+    from ocrkit.results.show import to_rich
+
+    rows = []
+    for name in MODEL_NAMES:
+        stages = count_parameters(name, classes)
+        stages = {f"params_{stage.lower()}": count for stage, count in stages.items()}
+        rows.append({"model": name, "parameters": sum(stages.values()), **stages})
+    to_rich(pd.DataFrame(rows), f"The 24 models, {classes} classes", console)
 
 
 def prepared(

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ocrkit.cli import options
-from ocrkit.cli.base import app, complain, err
-from ocrkit.cli.guard import one_line
+from ocrkit.cli.base import app, complain, err, one_line
 from ocrkit.cli.use import is_line_reader, load_reader
 from ocrkit.errors import OcrkitError
 from ocrkit.files import write_text

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ocrkit.cli import options
-from ocrkit.cli.base import app, complain, console, say
-from ocrkit.cli.guard import one_line
+from ocrkit.cli.base import app, complain, console, one_line, say
 from ocrkit.errors import OcrkitError
 from ocrkit.files import read_json
 from ocrkit.hangul import nfc
