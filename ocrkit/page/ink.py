@@ -42,10 +42,12 @@ class Pieces:
         return self.y1 - self.y0
 
 
-def find_pieces(mask: np.ndarray) -> Pieces:
-    """The 8-connected components of a bool mask (H, W)."""
+def find_pieces(mask: np.ndarray, connectivity: int = 8) -> Pieces:
+    """The components of a bool mask (H, W); connectivity 4 does not join over corners."""
     # OpenCV labels and measures a page of 4 million pixels in a tenth of scipy.ndimage's time.
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        mask.view(np.uint8), None, None, None, connectivity
+    )
     x, y, width, height, area = stats[1:].T
     return Pieces(labels, x, y, x + width, y + height, area)
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
-from ocrkit.page.ink import Rules, spread
+from ocrkit.page.ink import Rules, find_pieces, spread
 from ocrkit.page.lines import Run
 
 # Runs of one row are one line up to this gap, in glyph heights.
@@ -36,21 +35,13 @@ def enclosed(rules: Rules, g: float) -> tuple[np.ndarray, list[tuple[int, int, i
     reach = max(1, round(0.3 * g))
     # ends that nearly meet, meet
     walls = spread(rules.level, 2 * reach, 0) | spread(rules.upright, 0, 2 * reach)
-    padded = np.pad(~walls, 1, constant_values=True)
-    labelled: Any = ndimage.label(padded)  # a pair, where no output array is given
-    labels: np.ndarray = labelled[0][1:-1, 1:-1]
-    found, boxes = np.zeros_like(labels), []
-    for label, where in enumerate(ndimage.find_objects(labels), 1):
-        if label == labels[0, 0] or where is None:
-            continue
-        rows, columns = where
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        outside = min(rows.start, columns.start) == 0 or width * height > 0.98 * labels.size
-        if outside or height < 1.2 * g or width < 1.2 * g:
-            continue
-        boxes.append((columns.start, rows.start, columns.stop, rows.stop))
-        found[where][labels[where] == label] = len(boxes)
-    return found, boxes
+    areas = find_pieces(np.pad(~walls, 1, constant_values=True), connectivity=4)
+    kept = (areas.width >= 1.2 * g) & (areas.height >= 1.2 * g)
+    kept &= areas.width * areas.height <= 0.98 * walls.size
+    kept[areas.labels[0, 0] - 1] = False  # the page around them
+    numbers = np.concatenate(([0], np.where(kept, np.cumsum(kept), 0)))
+    boxes = np.stack([areas.x0, areas.y0, areas.x1, areas.y1], axis=1)[kept] - 1
+    return numbers[areas.labels[1:-1, 1:-1]], list(map(tuple, boxes.tolist()))
 
 
 def read_order(runs: list[Run], rules: Rules, g: float) -> list[list[Run]]:
@@ -87,12 +78,8 @@ def _tables(cells: list[Block], g: float) -> list[Block]:
     cells = sorted(cells, key=lambda c: (c.x1 - c.x0) * (c.y1 - c.y0), reverse=True)
     found = []
     for table in _groups(cells, touch):
-        rows: list[list[Block]] = []
-        for cell in sorted(table, key=lambda c: c.y0):
-            if rows and cell.y0 < rows[-1][0].y0 + 0.8 * g:
-                rows[-1].append(cell)
-            else:
-                rows.append([cell])
+        from_top = sorted(table, key=lambda c: c.y0)
+        rows = _split(from_top, lambda row, cell: cell.y0 < row[0].y0 + 0.8 * g)
         items = [c for row in rows for c in sorted(row, key=lambda c: c.x0)]
         found.append(_block(items))
     return found
@@ -106,6 +93,17 @@ def _groups(items: list, near: Callable[[Any, Any], bool]) -> list[list]:
         one = [*itertools.chain(*itertools.compress(groups, joined)), item]
         groups = [*(g for g, j in zip(groups, joined, strict=True) if not j), one]
     return groups
+
+
+def _split(items: list, goes_on: Callable[[list, Any], bool]) -> list[list]:
+    """Items in order, cut before each that does not go on with those since the last cut."""
+    parts: list[list] = []
+    for item in items:
+        if parts and goes_on(parts[-1], item):
+            parts[-1].append(item)
+        else:
+            parts.append([item])
+    return parts
 
 
 def _block(items: list) -> Block:
@@ -248,23 +246,14 @@ def _rows(items: list, rules: Rules, g: float) -> list:
         row = sorted((items[i] for i in np.flatnonzero(numbers == number)), key=lambda i: i.x0)
         if any(isinstance(item, Block) for item in row):
             found += _beside_blocks(row, rules, g)
-            continue
-        for before, run in zip([None, *row], row, strict=False):
-            if before is not None and _one_line(before, run):
-                found[-1].append(run)
-            else:
-                found.append([run])
+        else:
+            found += _split(row, lambda line, run: _one_line(line[-1], run))
     return found
 
 
 def _beside_blocks(row: list, rules: Rules, g: float) -> list:
     """Blocks and what stands beside them, from the left; a lone note (a time) comes last."""
-    stacks: list[list] = []
-    for item in row:
-        if stacks and item.x0 < max(i.x1 for i in stacks[-1]):
-            stacks[-1].append(item)
-        else:
-            stacks.append([item])
+    stacks = _split(row, lambda stack, item: item.x0 < max(i.x1 for i in stack))
     notes = [s for s in stacks if len(s) == 1 and isinstance(s[0], Run) and len(stacks) > 1]
     found: list = []
     for stack in [s for s in stacks if s not in notes] + notes:
