@@ -58,7 +58,7 @@ def find_fonts(source: str | Path = "koreanize") -> list[Font]:
     fonts: dict[str, Font] = {}
     names: set[str] = set()
     for path in paths:
-        digest = _sha256(path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest in fonts:
             continue
         name = "_".join(path.stem.split())
@@ -167,16 +167,7 @@ def _system_files(korean: bool = True) -> list[Path]:
         from matplotlib.font_manager import findSystemFonts
 
         files = sorted(map(Path, findSystemFonts()))
-        return [path for path in files if not korean or _draws_hangul(path)]
+        if not korean:
+            return files
+        return [p for p in files if not drawn_by_none([Font(p.stem, str(p), "")], "가힣")]
     return sorted({Path(line) for line in listed if Path(line).suffix.lower() in _SUFFIXES})
-
-
-def _draws_hangul(path: Path) -> bool:
-    try:
-        return not missing_characters(Font(path.stem, str(path), ""), "가힣")
-    except Exception:  # not a font that can be read: not ours to judge here
-        return False
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -101,9 +101,8 @@ def sample(generation: Generation, index: int) -> Sample:
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
     label = draw_label(generation, rng)
     font = generation.fonts[rng.integers(len(generation.fonts))]
-    kind = _settings(generation)
     page = Layout(height=generation.height, margin=round(generation.height * 5 / 64))
-    picture = kind.draw(label, font, rng, page)
+    picture = _settings(generation).draw(label, font, rng, page)
     jpeg = io.BytesIO()
     picture.save(jpeg, "JPEG", quality=generation.jpeg_quality)
     return Sample(index, generation.kind, label, font.name, jpeg.getvalue())

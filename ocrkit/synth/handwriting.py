@@ -95,12 +95,11 @@ def warp_ink(mask: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarra
 
 def _trim(mask: np.ndarray, room: int) -> np.ndarray:
     """The mask without its rim of `room` pixels, as far as that holds no ink."""
-    kept = []
-    for axis in (0, 1):
-        ink = np.flatnonzero(mask.any(axis=1 - axis))
-        inside = (room, mask.shape[axis] - room - 1)
-        kept.append(slice(min([*inside, *ink[:1]]), max([*inside, *ink[-1:]]) + 1))
-    return mask[tuple(kept)]
+    height, width = mask.shape
+    left, top, right, bottom = Image.fromarray(mask).getbbox() or (room,) * 4
+    return mask[
+        min(room, top) : max(height - room, bottom), min(room, left) : max(width - room, right)
+    ]
 
 
 MORE_KINDS: dict[str, Basic] = {"handwriting": Handwriting()}

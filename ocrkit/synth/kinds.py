@@ -22,7 +22,7 @@ _PAGE = Layout()
 
 @dataclass(frozen=True)
 class Basic:
-    """Straight text on Gaussian noise N(235, 10); the other kinds change one of the two methods."""
+    """Straight text on Gaussian noise N(235, 10); the other kinds change `_line` or `_on_paper`."""
 
     noise_mean: float = field(default=235.0, kw_only=True)
     noise_sd: float = field(default=10.0, kw_only=True)
@@ -31,13 +31,14 @@ class Basic:
         self, text: str, font: Font, rng: np.random.Generator, page: Layout = _PAGE
     ) -> Image.Image:
         """The text as a grey image, page.height pixels high."""
-        return self._on_noise(self._line(text, font, rng, page), rng, page)
+        return self._on_paper(self._line(text, font, rng, page), rng, page)
 
     def _line(self, text: str, font: Font, rng: np.random.Generator, page: Layout) -> np.ndarray:
         """The ink: a line at page.height pixels an em, reduced to the height inside the margins."""
         return fit_height(draw_text(text, font, float(page.height)), page.text_height)
 
-    def _on_noise(self, mask: np.ndarray, rng: np.random.Generator, page: Layout) -> Image.Image:
+    def _on_paper(self, mask: np.ndarray, rng: np.random.Generator, page: Layout) -> Image.Image:
+        """The picture: the ink on its paper."""
         size = (page.height, mask.shape[1] + 2 * page.margin)
         noise = gaussian_noise(rng, *size, self.noise_mean, self.noise_sd, truncate=True)
         return _write(mask, noise, page)
@@ -54,18 +55,14 @@ class Background(Basic):
     def __post_init__(self) -> None:
         _only("papers", self.papers, Background.papers)
 
-    def draw(
-        self, text: str, font: Font, rng: np.random.Generator, page: Layout = _PAGE
-    ) -> Image.Image:
-        mask = self._line(text, font, rng, page)
+    def _on_paper(self, mask: np.ndarray, rng: np.random.Generator, page: Layout) -> Image.Image:
         paper = self.papers[rng.integers(len(self.papers))]
         if paper == "noise":
-            return self._on_noise(mask, rng, page)
-        width = mask.shape[1] + 2 * page.margin
+            return super()._on_paper(mask, rng, page)
+        size = (page.height, mask.shape[1] + 2 * page.margin)
         if paper == "white":
-            return _write(mask, white(page.height, width), page)
-        crystal = quasi_crystal(rng, page.height, width, self.waves, self.frequency)
-        return _write(mask, crystal, page)
+            return _write(mask, white(*size), page)
+        return _write(mask, quasi_crystal(rng, *size, self.waves, self.frequency), page)
 
 
 @dataclass(frozen=True)
@@ -117,12 +114,9 @@ class Blur(Basic):
 
     radii: tuple[float, ...] = (1, 2, 4)
 
-    def draw(
-        self, text: str, font: Font, rng: np.random.Generator, page: Layout = _PAGE
-    ) -> Image.Image:
-        mask = self._line(text, font, rng, page)
+    def _on_paper(self, mask: np.ndarray, rng: np.random.Generator, page: Layout) -> Image.Image:
         radius = self.radii[rng.integers(len(self.radii))]
-        return self._on_noise(mask, rng, page).filter(ImageFilter.GaussianBlur(radius))
+        return super()._on_paper(mask, rng, page).filter(ImageFilter.GaussianBlur(radius))
 
 
 def fit_height(mask: np.ndarray, height: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from PIL import ImageFont
+from PIL import Image, ImageFont
 
 from ocrkit.errors import OcrkitError
 from ocrkit.synth.fonts import Font, mask_bytes
@@ -113,7 +113,4 @@ def _lowest(path: str, em: float, ch: str) -> int:
 def _ink_box(path: str, em: float, ch: str) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of what is inked in a glyph, which may have blank columns."""
     ink = _glyph(path, em, ch).ink
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if not rows.size:
-        return 0, 0, 0, 0
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    return (Image.fromarray(ink).getbbox() if ink.size else None) or (0, 0, 0, 0)

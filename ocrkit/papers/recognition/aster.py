@@ -5,7 +5,7 @@ Rectification" (TPAMI 41, 2019; online 2018).
 """
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ from ocrkit.papers.recognition.bent_words import (
 from ocrkit.papers.recognition.word_readers import (
     MAX_LENGTH,
     attention_labels,
-    attention_study,
+    attention_studies,
     evaluate,
 )
 from ocrkit.papers.shared.scene_sets import WordSet
@@ -217,13 +217,4 @@ def evaluate_both_ways(model: ASTER) -> dict[str, float]:
     return {**evaluate_unseen(model), **alone}
 
 
-STUDIES = {
-    name: attention_study(
-        name,
-        partial(ASTER, rectifying=rectifying),
-        BidirectionalReading,
-        evaluate_both_ways,
-        unseen_words,
-    )
-    for name, rectifying in (("aster", True), ("aster-plain", False))
-}
+STUDIES = attention_studies("aster", ASTER, BidirectionalReading, evaluate_both_ways, unseen_words)

@@ -30,40 +30,30 @@ class AttentionReader(nn.Module):
 
     classes, output_context: as for `Attention`.
     max_length: characters of the longest label.
-    channels: of the convolutions at strides 2, 4, 8 (down alone) and 16; the first `fine_layers`
-        layers of `features` give maps (B, fine_channels, 8, W / 4).
-    hidden: size of the BiLSTM's and the decoder's states.
+    The first `fine_layers` layers of `features` give maps (B, fine_channels, 8, W / 4).
     """
 
-    def __init__(
-        self,
-        classes: int,
-        max_length: int,
-        channels: tuple[int, int, int, int] = (16, 32, 64, 128),
-        hidden: int = 96,
-        output_context: bool = False,
-    ) -> None:
+    def __init__(self, classes: int, max_length: int, output_context: bool = False) -> None:
         super().__init__()
         self.max_length = max_length
-        c1, c2, c3, c4 = channels
         fine = [
-            *conv_bn_relu(1, c1),
+            *conv_bn_relu(1, 16),
             nn.MaxPool2d(2),
-            *conv_bn_relu(c1, c2),
+            *conv_bn_relu(16, 32),
             nn.MaxPool2d(2),
-            *conv_bn_relu(c2, c3),
-            *conv_bn_relu(c3, c3),
+            *conv_bn_relu(32, 64),
+            *conv_bn_relu(64, 64),
         ]
         coarse = [
             nn.MaxPool2d((2, 1)),
-            *conv_bn_relu(c3, c4),
+            *conv_bn_relu(64, 128),
             nn.MaxPool2d((2, 1)),
-            *conv_bn_relu(c4, c4),
+            *conv_bn_relu(128, 128),
         ]
-        self.fine_layers, self.fine_channels = len(fine), c3
+        self.fine_layers, self.fine_channels = len(fine), 64
         self.features = nn.Sequential(*fine, *coarse)
-        self.sequence = BiLSTM(c4, hidden)
-        self.head = Attention(hidden, hidden, classes, output_context)
+        self.sequence = BiLSTM(128, 96)
+        self.head = Attention(96, 96, classes, output_context)
         initialise(self)
 
     def frames(self, maps: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ Points are (x, y) in continuous pixels: pixel (i, j) covers [j, j + 1] x [i, i +
 """
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import cv2
@@ -23,7 +23,7 @@ from ocrkit.papers.recognition.word_readers import (
     MAX_LENGTH,
     as_pixels,
     attention_labels,
-    attention_study,
+    attention_studies,
     evaluate,
     read_words,
 )
@@ -257,7 +257,6 @@ def drift(model: FAN, words: WordSet) -> dict[str, float]:
     }
 
 
-@cache
 def unseen_words(count: int = 600) -> WordSet:
     """Hard images of words that no training image holds."""
     return hard_words("test", count)
@@ -269,9 +268,4 @@ def evaluate_unseen(model: FAN) -> dict[str, float]:
     return {**drift(model, words), **evaluate(read_words(model, words), words)}
 
 
-STUDIES = {
-    name: attention_study(
-        name, partial(FAN, focusing=focusing), Focusing, evaluate_unseen, unseen_words
-    )
-    for name, focusing in (("fan", True), ("fan-plain", False))
-}
+STUDIES = attention_studies("fan", FAN, Focusing, evaluate_unseen, unseen_words)

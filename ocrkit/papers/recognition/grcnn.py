@@ -5,13 +5,15 @@ Wang and Hu, "Gated Recurrent Convolution Neural Network for OCR" (NIPS 2017). T
 Network for Object Recognition", CVPR 2015).
 """
 
+from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.models import Recognizer
-from ocrkit.models.gated import GRCL, ITERATIONS
+from ocrkit.models.gated import GRCL, GatedStep
 from ocrkit.papers.recognition.word_readers import CTC_RECIPE, ctc_study, grid_reader
 
 NAME = "None-RCNN-None-CTC"  # no BiLSTM: what a frame knows of its surroundings, the layers brought
@@ -20,10 +22,9 @@ NAME = "None-RCNN-None-CTC"  # no BiLSTM: what a frame knows of its surroundings
 class PlainStep(nn.Module):
     """One iteration's own norms; the convolutions belong to the layer and are shared."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, gated: GatedStep) -> None:
         super().__init__()
-        self.bn_input = nn.BatchNorm2d(channels)
-        self.bn_state = nn.BatchNorm2d(channels)
+        self.bn_input, self.bn_state = gated.bn_input, gated.bn_state
 
     def forward(self, wide_input: Tensor, wide_state: Tensor) -> Tensor:
         """W_f u, W_r x, each (B, C, H, W) -> the next state x (B, C, H, W)."""
@@ -32,17 +33,17 @@ class PlainStep(nn.Module):
 
 
 class RCL(nn.Module):
-    """A recurrent convolution layer: (B, before, H, W) -> (B, after, H, W).
+    """A gated layer without its gate: (B, before, H, W) -> (B, after, H, W).
 
     Liang and Hu (CVPR 2015), with batch norm in place of their local response norm, as in GRCL.
+    gated: whose other layers it takes over.
     """
 
-    def __init__(self, before: int, after: int) -> None:
+    def __init__(self, gated: GRCL) -> None:
         super().__init__()
-        self.wide_input = nn.Conv2d(before, after, 3, padding=1, bias=False)
-        self.wide_state = nn.Conv2d(after, after, 3, padding=1, bias=False)
-        self.bn_first = nn.BatchNorm2d(after)
-        self.steps = nn.ModuleList(PlainStep(after) for _ in range(ITERATIONS))
+        self.wide_input, self.wide_state = gated.wide_input, gated.wide_state
+        self.bn_first = gated.bn_first
+        self.steps = nn.ModuleList(map(PlainStep, gated.steps))
 
     def forward(self, u: Tensor) -> Tensor:
         """u (B, before, H, W) -> x after five iterations (B, after, H, W)."""
@@ -54,25 +55,16 @@ class RCL(nn.Module):
 
 
 def without_gate(layer: GRCL) -> RCL:
-    """The layer without its gate; the weights both have are the same."""
-    after, before = layer.wide_input.weight.shape[:2]
-    plain = RCL(before, after)
-    state = layer.state_dict()
-    plain.load_state_dict({name: state[name] for name in plain.state_dict()})
-    return plain
-
-
-def gated_reader() -> Recognizer:
-    """GRCNN with CTC at a quarter of its width."""
-    return grid_reader(NAME)
+    """A copy of the layer without its gate."""
+    return RCL(deepcopy(layer))
 
 
 def plain_reader() -> Recognizer:
-    """The same reader, weight for weight, with the gates taken out."""
+    """The gated reader, weight for weight, with the gates taken out."""
     model = grid_reader(NAME)
     for index, layer in enumerate(model.features):
         if isinstance(layer, GRCL):
-            model.features[index] = without_gate(layer)
+            model.features[index] = RCL(layer)
     return model
 
 
@@ -80,6 +72,6 @@ def plain_reader() -> Recognizer:
 SCENE = "curved"
 _RECIPE = replace(CTC_RECIPE, name="bent words", steps=3_000)
 STUDIES = {
-    "grcnn": ctc_study("grcnn", gated_reader, _RECIPE, SCENE),
+    "grcnn": ctc_study("grcnn", partial(grid_reader, NAME), _RECIPE, SCENE),
     "grcnn-ungated": ctc_study("grcnn-ungated", plain_reader, _RECIPE, SCENE),
 }

@@ -5,7 +5,6 @@ Luo, Jin and Sun, "MORAN: A Multi-Object Rectified Attention Network for Scene T
 """
 
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +26,7 @@ from ocrkit.papers.recognition.word_readers import (
     MAX_LENGTH,
     RECIPE,
     attention_labels,
-    attention_study,
+    attention_studies,
 )
 from ocrkit.training import Recipe
 from ocrkit.training.losses import training_loss
@@ -136,14 +135,5 @@ class Curriculum:
 
 
 # Free offsets are learnt slowly: half as many steps again as the other readers take.
-STUDIES = {
-    name: attention_study(
-        name,
-        partial(MORAN, rectifying=rectifying),
-        Curriculum,
-        evaluate_unseen,
-        unseen_words,
-        replace(RECIPE, steps=4500, validate_every=450),
-    )
-    for name, rectifying in (("moran", True), ("moran-plain", False))
-}
+_RECIPE = replace(RECIPE, steps=4500, validate_every=450)
+STUDIES = attention_studies("moran", MORAN, Curriculum, evaluate_unseen, unseen_words, _RECIPE)

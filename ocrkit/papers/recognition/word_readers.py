@@ -56,29 +56,34 @@ def evaluate(texts: Sequence[str], words: WordSet) -> dict[str, float]:
     }
 
 
-def attention_study(
+def attention_studies(
     name: str,
-    model: Callable[[int], nn.Module],
+    model: Callable[[int, bool], nn.Module],
     task: Callable[..., Task],
     test: Callable[[Any], Mapping[str, float]],
     test_set: Callable[[], WordSet],
     recipe: Recipe = RECIPE,
-) -> Study:
-    """A study of a reader with attention.
+) -> dict[str, Study]:
+    """The studies NAME and NAME-plain: a reader with attention, and one without the paper's idea.
 
-    model: number of classes -> a model with fresh weights.
+    model: number of classes, with the idea or not -> a model with fresh weights.
     task: seed and recipe -> what it learns.
     test_set: the images that `ms_image` is measured on.
     """
-    return Study(
-        name,
-        recipe,
-        lambda: model(attention_labels().classes),
-        partial(task, recipe=recipe),
-        test,
-        lambda: test_set().images,
-        lambda model, images: read_all(model, attention_labels(), images).texts,
-    )
+
+    def study(name: str, whole: bool) -> Study:
+        return Study(
+            name,
+            recipe,
+            lambda: model(attention_labels().classes, whole),
+            partial(task, recipe=recipe),
+            test,
+            lambda: test_set().images,
+            lambda model, images: read_all(model, attention_labels(), images).texts,
+        )
+
+    plain = f"{name}-plain"
+    return {name: study(name, True), plain: study(plain, False)}
 
 
 def grid_reader(name: str) -> Recognizer:

@@ -10,7 +10,7 @@ CLASSES, MAX_LENGTH = 12, 4
 
 def small_reader():
     torch.manual_seed(0)
-    return AttentionReader(CLASSES, MAX_LENGTH, (4, 4, 8, 8), hidden=16).eval()
+    return AttentionReader(CLASSES, MAX_LENGTH).eval()
 
 
 def test_logits_may_see_the_context_too():

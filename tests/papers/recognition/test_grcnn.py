@@ -29,7 +29,7 @@ def images(count: int = 2) -> torch.Tensor:
 
 def test_the_plain_layer_is_its_equation():
     torch.manual_seed(0)
-    layer = RCL(2, 3).eval()
+    layer = RCL(GRCL(2, 3)).eval()
     for norm in layer.modules():
         if isinstance(norm, nn.BatchNorm2d):
             norm.running_mean.normal_()
