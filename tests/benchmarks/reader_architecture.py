@@ -2,7 +2,7 @@
 
 `draw` writes the lines of a short training to a folder; `train NAME` trains a network on them from
 nothing, in the same order, by the reader's own recipe, and goes on where it was stopped;
-`measure` writes the table. Lines and batches are those of `ocrkit.reader.train`.
+`measure` writes the table. Lines and batches are those of `reader_train.py`.
 """
 
 import os
@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from rapidfuzz.distance import Levenshtein
 from reader_speed import Engine, Line, drawn_lines, measure, page_lines
+from reader_train import CHECK_SEED, batches, rate_share
 from torch import Tensor, nn
 
 from ocrkit.files import atomic_file
@@ -37,7 +38,6 @@ from ocrkit.reader.faces import Faces
 from ocrkit.reader.lines import Reader, load_reader, prepare, to_batch
 from ocrkit.reader.network import STRIDE, LetterHead, LineNetwork
 from ocrkit.reader.task import READER_RECIPE, Batch, LineTask, line_scores
-from ocrkit.reader.train import CHECK_SEED, batches, rate_share
 from ocrkit.training import Loop
 
 TABLE = Path(__file__).parents[2] / "data/results/reader/architecture.csv"

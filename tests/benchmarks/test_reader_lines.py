@@ -104,7 +104,7 @@ def test_the_command_prints_the_rates_the_wrong_lines_and_the_confusions(page, m
     ("module", "words"),
     [
         ("reader_lines", ["gone.tsv"]),
-        ("ocrkit.reader.train", ["--steps", "1", "--start", "gone"]),
+        ("reader_train", ["--steps", "1", "--start", "gone"]),
     ],
 )
 def test_what_a_user_can_mend_is_one_line(module, words, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from reader_train import BATCH_PIXELS, batches, longest_at, rate_share, train
 
 from ocrkit.reader import load_reader
 from ocrkit.reader.draw import Artist
@@ -15,7 +16,6 @@ from ocrkit.reader.lines import BUCKET
 from ocrkit.reader.network import STRIDE, LineNetwork
 from ocrkit.reader.task import READER_RECIPE, LineTask
 from ocrkit.reader.text import Texts
-from ocrkit.reader.train import BATCH_PIXELS, batches, longest_at, rate_share, train
 from ocrkit.training import Loop
 
 
@@ -63,7 +63,7 @@ def test_the_rate_goes_up_stays_and_falls_to_zero():
 def test_stopped_it_goes_on_and_a_later_call_from_a_finished_reader(
     tmp_path, capsys, refused, monkeypatch
 ):
-    monkeypatch.setattr("ocrkit.reader.train.CHECK_LINES", 10)  # read at every validation
+    monkeypatch.setattr("reader_train.CHECK_LINES", 10)  # read at every validation
     one, two = tmp_path / "one", tmp_path / "two"
     settings = {"fonts": "koreanize", "recipe": replace(READER_RECIPE, validate_every=2)}
     steps = []

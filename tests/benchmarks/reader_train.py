@@ -1,4 +1,4 @@
-"""Training the line reader on drawn lines: `python -m ocrkit.reader.train --steps 12000`.
+"""Training the line reader on drawn lines: `python tests/benchmarks/reader_train.py --steps 12000`.
 
 One process draws lines, this one learns from them, in the loop that trains all models here:
 stopped, the same command goes on from its last checkpoint. The rate stays up and falls to zero over
