@@ -19,7 +19,7 @@ _TO_PAPER_NAMES = {
     "latency_n_ms_median": "time_ms",
     "params": "params_millions",
 }
-_COLUMNS = ["accuracy_percent", "accuracy_plus_minus", "time_ms", "params_millions"]
+SCORES = ["accuracy_percent", "accuracy_plus_minus", "time_ms", "params_millions"]
 
 
 def reference_results(preset: str) -> Results | None:
@@ -50,7 +50,7 @@ def by_model(rows: Rows) -> pd.DataFrame:
     """
     if rows is None or rows.empty:
         words = pd.DataFrame(columns=["model", *published.STAGES, "note"], dtype=str)
-        return words.join(pd.DataFrame(columns=["seeds", *_COLUMNS], dtype=float))
+        return words.join(pd.DataFrame(columns=["seeds", *SCORES], dtype=float))
     _check(rows)
     if "accuracy_percent" in rows:
         merged = rows.drop_duplicates("model").assign(seeds=1, note="", accuracy_plus_minus=None)
@@ -61,10 +61,10 @@ def by_model(rows: Rows) -> pd.DataFrame:
     stages = pd.DataFrame(
         [name.split("-") for name in merged.index], merged.index, list(published.STAGES)
     )
-    front = ["seeds", *_COLUMNS, "note"]
+    front = ["seeds", *SCORES, "note"]
     rest = [column for column in merged if column not in front]
     merged = merged.reindex(columns=[*front, *rest])
-    merged[_COLUMNS] = merged[_COLUMNS].astype(float)
+    merged[SCORES] = merged[SCORES].astype(float)
     return pd.concat([stages, merged], axis=1).rename_axis("model").reset_index()
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ocrkit import published
 from ocrkit.errors import OcrkitError
-from ocrkit.results.rows import Rows, by_model
+from ocrkit.results.rows import SCORES, Rows, by_model
 
 COSTS = {"time": "time_ms", "parameters": "params_millions"}
 _TABLE_OF_COST = {"time_ms": 1, "params_millions": 2}
@@ -21,7 +21,6 @@ MIX = {
     "word, own shape": "accuracy_word_padded",
     "syllable, own shape": "accuracy_syllable_padded",
 }
-_SCORES = ["accuracy_percent", "accuracy_plus_minus", "time_ms", "params_millions"]
 
 
 def frontier(rows: pd.DataFrame, cost: str, value: str = "accuracy_percent") -> pd.DataFrame:
@@ -69,8 +68,7 @@ def frontiers(cost: str, reference: Rows = None, yours: Rows = None) -> pd.DataF
     printed = published.tables().query(f"table == {_TABLE_OF_COST[column]}")
     ranks = printed.set_index("model")["rank"]
     parts = []
-    for source, rows in sources(reference, yours).items():
-        merged = by_model(rows)
+    for source, merged in sources(reference, yours).items():
         part = merged.assign(on_frontier=merged.index.isin(frontier(merged, column).index))
         if source == "paper":
             part = part[part["on_frontier"] | part["model"].isin(ranks.index)]
@@ -91,7 +89,7 @@ def all_models(reference: Rows = None, yours: Rows = None) -> pd.DataFrame:
     grid = pd.DataFrame({"model": published.model_names()})
     notes = pd.Series("", grid["model"])
     for source, rows in sources(reference, yours).items():
-        merged = by_model(rows).set_index("model")
+        merged = rows.set_index("model")
         kept = merged[["accuracy_percent", "accuracy_plus_minus"]]
         grid = grid.join(kept.add_prefix(f"{source}_"), on="model")
         note = merged["note"].astype(str)
@@ -125,9 +123,14 @@ def cost_column(cost: str) -> str:
     return COSTS[cost]
 
 
-def sources(reference: Rows, yours: Rows) -> dict[str, Rows]:
-    """The three sources by name: the paper's 24 rows and result rows."""
-    return {"paper": published.figures(), "reference": reference, "yours": yours}
+def sources(reference: Rows, yours: Rows, *columns: str) -> dict[str, pd.DataFrame]:
+    """The three sources by name, one row a model (`rows.by_model`).
+
+    columns: only rows that have a number in each of these, and only sources that have such rows.
+    """
+    raw = {"paper": published.figures(), "reference": reference, "yours": yours}
+    merged = {source: by_model(rows).dropna(subset=columns) for source, rows in raw.items()}
+    return {source: rows for source, rows in merged.items() if len(rows) or not columns}
 
 
 def _printed_table(number: int, reference: Rows, yours: Rows) -> pd.DataFrame:
@@ -136,6 +139,6 @@ def _printed_table(number: int, reference: Rows, yours: Rows) -> pd.DataFrame:
     shown = ["accuracy_percent", "time_ms", "params_millions"]
     table = printed[["rank", "model"]].join(printed[shown].add_prefix("paper_"))
     for source, rows in (("reference", reference), ("yours", yours)):
-        merged = by_model(rows).set_index("model")[_SCORES]
+        merged = by_model(rows).set_index("model")[SCORES]
         table = table.join(merged.add_prefix(f"{source}_").astype(float), on="model")
     return table

@@ -19,7 +19,7 @@ from ocrkit.experiments.presets import KINDS
 from ocrkit.labels import frames_needed
 from ocrkit.models.features import frames
 from ocrkit.results.figures import style
-from ocrkit.results.rows import Rows, by_model
+from ocrkit.results.rows import Rows
 from ocrkit.results.tables import sources
 
 KOREAN = {
@@ -118,9 +118,7 @@ def stage_averages(reference: Rows = None, yours: Rows = None) -> Figure:
 
     Small dots are the models, the bar their mean. A model without a result counts in no mean.
     """
-    merged = {s: by_model(rows) for s, rows in sources(reference, yours).items()}
-    shown = {s: rows.dropna(subset="accuracy_percent") for s, rows in merged.items()}
-    shown = {s: rows for s, rows in shown.items() if len(rows)}
+    shown = sources(reference, yours, "accuracy_percent")
     with style.look():
         figure = style.new_figure(10.5, 2.7 * len(shown) + 0.3)
         grid = figure.subplots(len(shown), len(published.STAGES), sharey="row", squeeze=False)

@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ocrkit.results.figures import style
-from ocrkit.results.rows import Rows, by_model
+from ocrkit.results.rows import Rows
 from ocrkit.results.tables import cost_column, frontier, sources
 
 _PAPER_TIME = (
@@ -38,18 +38,13 @@ def accuracy_against(cost: str, reference: Rows = None, yours: Rows = None) -> F
     Raises OcrkitError: the cost has another name.
     """
     column = cost_column(cost)
-    raw = sources(reference, yours)
-    merged = {source: by_model(rows) for source, rows in raw.items()}
-    shown = {
-        source: rows.dropna(subset=[column, "accuracy_percent"]) for source, rows in merged.items()
-    }
-    shown = {source: rows for source, rows in shown.items() if len(rows)}
+    shown = sources(reference, yours, column, "accuracy_percent")
     with style.look():
         figure = style.new_figure(*_SIZES[len(shown)])
         panels = figure.subplots(1, len(shown), squeeze=False)[0]
         for axes, (source, rows) in zip(panels, shown.items(), strict=False):
             axes.set_title(f"{style.SOURCE_TITLES[source]}: {len(rows)} of 24 models")
-            axes.set_xlabel(_cost_label(cost, source, raw[source]), linespacing=1.5)
+            axes.set_xlabel(_cost_label(cost, source, rows), linespacing=1.5)
             axes.set_ylabel("sentence accuracy (%)")
             _draw(axes, rows, column)
         figure.legend(handles=_legend(), loc="outside lower center", ncols=5, fontsize=8)
