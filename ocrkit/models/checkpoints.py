@@ -20,6 +20,7 @@ from ocrkit.models.recognizer import Recognizer, parse_name
 from ocrkit.schemas import CheckpointNote
 
 FORMAT = 1
+_SIZES = ("classes", "max_length", "image_width", "image_height", "width")
 
 
 def save_checkpoint(
@@ -42,11 +43,7 @@ def save_checkpoint(
     described = {
         "format": FORMAT,
         "name": model.name,
-        "classes": model.classes,
-        "max_length": model.max_length,
-        "image_width": model.image_width,
-        "image_height": model.image_height,
-        "width": model.width,
+        **{size: getattr(model, size) for size in _SIZES},
         "charset": charset,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "info": info,
@@ -85,10 +82,9 @@ def load_checkpoint(path: str | Path) -> tuple[Recognizer, dict[str, Any]]:
         raise OcrkitError(
             f"{weights_file} is damaged or belongs to another .json file: copy both again"
         )
-    sizes = ("classes", "max_length", "image_width", "image_height", "width")
     try:
         _check_classes(described["name"], described["classes"], described["charset"])
-        model = Recognizer(described["name"], **{size: described[size] for size in sizes})
+        model = Recognizer(described["name"], **{size: described[size] for size in _SIZES})
         model.load_state_dict(safetensors.torch.load(weights))
     except OcrkitError as error:
         raise OcrkitError(f"{json_file}: {error}") from error

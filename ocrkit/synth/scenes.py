@@ -9,15 +9,16 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from ocrkit.errors import OcrkitError
 from ocrkit.synth.backgrounds import gaussian_noise, quasi_crystal, white
-from ocrkit.synth.clutter import add_clutter
 from ocrkit.synth.fonts import Font
-from ocrkit.synth.scene_lines import Line, SceneWord, bent_line
+from ocrkit.synth.warps import Line, SceneWord, bent_line
 
 PAPERS = ("noise", "white", "quasi-crystal")
+_FRACTION = 4  # OpenCV draws at 1/16 pixel
 _LEAST_EM = 5  # smaller syllables are blots
 _PLACES = 16  # tried for one line of text
 _TRIES = 6  # lines tried for each word wanted
@@ -96,14 +97,20 @@ def draw_scene(
         raise OcrkitError("a scene needs words to draw from and fonts to draw with: give some")
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, index))))
     image = _paper(rng, settings.papers, settings.size)
-    add_clutter(image, rng, settings.clutter)
+    _add_clutter(image, rng, settings.clutter)
     taken = np.zeros(settings.size, bool)
     placed: list[SceneWord] = []
     wanted = int(rng.integers(*settings.words, endpoint=True))
     least, largest = settings.em
     for _ in range(_TRIES * wanted):
         em = int(rng.integers(least, largest, endpoint=True))
-        line = _draw_line(rng, settings, words, fonts, em, wanted - len(placed))
+        several = 1
+        if rng.random() < settings.line_share:
+            several = int(rng.integers(*settings.line_words, endpoint=True))
+        several = min(several, wanted - len(placed))
+        texts = [words[int(i)] for i in rng.integers(len(words), size=several)]
+        font = fonts[int(rng.integers(len(fonts)))]
+        line = bent_line(texts, font, em, _draw_bend(rng, settings))
         if place := _free_place(line, taken, rng):
             _write(image, line, place, int(rng.integers(*settings.ink, endpoint=True)))
             placed.extend(word.moved(*place) for word in line.words)
@@ -152,23 +159,6 @@ def word_image(
     return image, np.concatenate([word.moved(left, top).character_quads for word in line.words])
 
 
-def _draw_line(
-    rng: np.random.Generator,
-    settings: SceneSettings,
-    words: Sequence[str],
-    fonts: Sequence[Font],
-    em: int,
-    most: int,
-) -> Line:
-    """One or several words, at most `most`."""
-    count = 1
-    if rng.random() < settings.line_share:
-        count = min(most, int(rng.integers(*settings.line_words, endpoint=True)))
-    texts = [words[int(i)] for i in rng.integers(len(words), size=count)]
-    font = fonts[int(rng.integers(len(fonts)))]
-    return bent_line(texts, font, em, _draw_bend(rng, settings))
-
-
 def _draw_bend(rng: np.random.Generator, settings: SceneSettings) -> dict[str, float]:
     """How a line is turned and bent, as `bent_line` takes it."""
     turned, curved = rng.random(2) < (settings.turned_share, settings.curved_share)
@@ -212,3 +202,54 @@ def _paper(rng: np.random.Generator, papers: tuple[str, ...], size: tuple[int, i
     if paper == "white":
         return white(*size)
     return (gaussian_noise if paper == "noise" else quasi_crystal)(rng, *size)
+
+
+def _add_clutter(image: np.ndarray, rng: np.random.Generator, most: int) -> None:
+    """Draw 0 to `most` shapes that are no text into a grey image (H, W) uint8, in place."""
+    for _ in range(int(rng.integers(most + 1))):
+        _SHAPES[rng.integers(len(_SHAPES))](image, rng)
+
+
+def _line(image: np.ndarray, rng: np.random.Generator) -> None:
+    _stroke(image, _points(image, rng, 2), rng)
+
+
+def _frame(image: np.ndarray, rng: np.random.Generator) -> None:
+    (x0, y0), (x1, y1) = _points(image, rng, 2)
+    _stroke(image, np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]), rng)
+
+
+def _oval(image: np.ndarray, rng: np.random.Generator) -> None:
+    angle = np.linspace(0, 2 * np.pi, 40)
+    centre = _points(image, rng, 1)
+    radii = rng.uniform(0.04, 0.3, 2) * min(image.shape)
+    _stroke(image, centre + radii * np.stack([np.cos(angle), np.sin(angle)], axis=1), rng)
+
+
+def _plate(image: np.ndarray, rng: np.random.Generator) -> None:
+    (x0, y0), (x1, y1) = np.sort(_points(image, rng, 2), axis=0).astype(int)
+    area = image[y0:y1, x0:x1]
+    shade = rng.uniform(0.7, 0.95)
+    area[...] = (area * shade).astype(np.uint8)
+
+
+def _scribble(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Short strokes in a row: as dark and as small as letters, and none."""
+    size = rng.uniform(0.08, 0.18) * min(image.shape)
+    start = _points(image, rng, 1)[0]
+    steps = np.arange(int(rng.integers(2, 5)))[:, None] * size * np.array([1.1, 0.0])
+    for corner in start + steps:
+        _stroke(image, corner + rng.uniform(0, size, (int(rng.integers(3, 6)), 2)), rng)
+
+
+def _points(image: np.ndarray, rng: np.random.Generator, count: int) -> np.ndarray:
+    return rng.uniform(0, image.shape[::-1], (count, 2))
+
+
+def _stroke(image: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> None:
+    grey, thickness = int(rng.integers(60, 200)), int(rng.integers(1, 3))
+    fixed = np.rint((points - 0.5) * 2**_FRACTION).astype(np.int32)
+    cv2.polylines(image, [fixed], False, grey, thickness, cv2.LINE_AA, _FRACTION)
+
+
+_SHAPES = (_line, _frame, _oval, _plate, _scribble)

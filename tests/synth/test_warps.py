@@ -20,7 +20,7 @@ from ocrkit.synth.warps import (
 
 @st.composite
 def warps(draw) -> Warp:
-    """Warps no tighter than `scene_lines` makes them: it bends short words less."""
+    """Warps no tighter than `bent_line` makes them: it bends short words less."""
     width, height = draw(st.integers(20, 120)), draw(st.integers(10, 30))
     tightest = min(0.8 * width / height, math.pi)
     arc = draw(st.sampled_from([0.0, -1, 0.4, 1])) * tightest

@@ -43,7 +43,7 @@ class RCL(nn.Module):
         super().__init__()
         self.wide_input, self.wide_state = gated.wide_input, gated.wide_state
         self.bn_first = gated.bn_first
-        self.steps = nn.ModuleList(map(PlainStep, gated.steps))
+        self.steps = nn.ModuleList(map(PlainStep, gated.steps))  # pyright: ignore
 
     def forward(self, u: Tensor) -> Tensor:
         """u (B, before, H, W) -> x after five iterations (B, after, H, W)."""
