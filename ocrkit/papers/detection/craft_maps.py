@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import cv2
 import numpy as np
 
-from ocrkit.papers.shared.quads import as_quads
+from ocrkit.papers.shared.quads import as_quads, from_boxes, to_boxes
 from ocrkit.synth.scenes import SceneWord
 from ocrkit.synth.warps import min_area_rectangle, rectangles_along
 
@@ -120,15 +120,13 @@ def _box(mask: np.ndarray, region: float) -> np.ndarray:
     """The rectangle of the word whose pixels above the threshold are `mask`, (4, 2)."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     points = np.concatenate(contours).reshape(-1, 2) + 0.5
-    margin = word_margin(mask, region) + 0.5  # from the outermost pixels' centres to their edges
-    turned = min_area_rectangle(points)
-    sides = np.linalg.norm(turned[[1, 3]] - turned[0], axis=1)
+    box = to_boxes(min_area_rectangle(points))
     # One character alone is nearly a disc: its rectangle of the smallest area turns at random.
-    if sides.max() < _ROUND * sides.min():
-        turned = rectangles_along(points, np.array([1.0, 0.0]))
-        sides = np.linalg.norm(turned[[1, 3]] - turned[0], axis=1)
-    along, down = margin * (turned[[1, 3]] - turned[0]) / np.maximum(sides, 1e-9)[:, None]
-    return turned + np.stack([-along - down, along - down, along + down, down - along])
+    if box[2:4].max() < _ROUND * box[2:4].min():
+        box = to_boxes(rectangles_along(points, np.array([1.0, 0.0])))
+    # From the outermost pixels' centres to their edges is half a pixel more, on either side.
+    box[2:4] += 2 * word_margin(mask, region) + 1
+    return from_boxes(box)
 
 
 def word_margin(mask: np.ndarray, region: float = REGION) -> float:

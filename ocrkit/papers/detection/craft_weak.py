@@ -80,11 +80,9 @@ def guess_characters(region: np.ndarray, quad: np.ndarray, length: int) -> tuple
         half /= level_radius(_EDGE)
         limit = (width, height)
         boxes = np.hstack([np.maximum(middle - half, 0), np.minimum(middle + half, limit)])
-    left, top, right, bottom = boxes.T
-    corners = np.stack([[left, top], [right, top], [right, bottom], [left, bottom]])
     square = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     back = cv2.getPerspectiveTransform(square, quad.astype(np.float32))
-    points = corners.transpose(2, 0, 1).reshape(-1, 1, 2).astype(np.float32)
+    points = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 1, 2).astype(np.float32)
     return cv2.perspectiveTransform(points, back).reshape(-1, 4, 2), sure
 
 

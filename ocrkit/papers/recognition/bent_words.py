@@ -2,7 +2,6 @@
 
 from collections.abc import Container, Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -73,7 +72,6 @@ def words(part: str, kind: str, count: int) -> WordSet:
     return word_set(part, count, KINDS[kind], IMAGE_SIZE)
 
 
-@cache
 def unseen_words(kind: str = "bent", count: int = 600) -> WordSet:
     """Images of words that no training image holds."""
     return words("test", kind, count)

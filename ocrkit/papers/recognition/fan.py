@@ -193,10 +193,8 @@ def hard_words(part: str, count: int) -> WordSet:
 
 def padded(quads: Sequence[np.ndarray]) -> Tensor:
     """Quads (n, 4, 2) of the characters of N words as (N, 4, 4, 2), 0 after the last."""
-    table = np.zeros((len(quads), MAX_LENGTH, 4, 2), np.float32)
-    for row, own in zip(table, quads, strict=True):
-        row[: len(own)] = own
-    return torch.from_numpy(table)
+    each = (torch.from_numpy(own).float() for own in quads)
+    return torch.stack([F.pad(own, (0, 0, 0, 0, 0, MAX_LENGTH - len(own))) for own in each])
 
 
 class Focusing:

@@ -23,16 +23,11 @@ def sample(features: Tensor, points: Sequence[Tensor], stride: int) -> Tensor:
     crops = []
     for one, at in zip(features.to(exact), points, strict=True):
         n, h, w, _ = at.shape
-        if not n:
-            continue
         grid = (2 * at.to(exact) / size - 1).reshape(1, n * h, w, 2)
         # v = sum over the four cells i around p of v_i g(p_x, i_x) g(p_y, i_y), with
         # g(a, b) = max(0, 1 - |a - b|), distances in cells.
         values = F.grid_sample(one[None], grid, mode="bilinear", align_corners=False)
-        crops.append(values.reshape(-1, n, h, w).transpose(0, 1))
-    if not crops:
-        _, h, w, _ = points[0].shape
-        return features.new_zeros(0, features.shape[1], h, w)
+        crops.append(values.reshape(features.shape[1], n, h, w).transpose(0, 1))
     return torch.cat(crops).to(features.dtype)
 
 

@@ -158,9 +158,8 @@ def trained(study: Study, folder: Path, seed: int = 1) -> torch.nn.Module:
 
 def rows(folder: Path, *names: str) -> pd.DataFrame:
     """The runs of these studies (of all, where none is named), one row each, without histories."""
-    left_out = ("history", "recipe")
-    kept = [{k: v for k, v in row.items() if k not in left_out} for row in _runs(folder, *names)]
-    return pd.DataFrame(kept)
+    runs = pd.DataFrame(_runs(folder, *names))
+    return runs.drop(columns=["history", "recipe"], errors="ignore")
 
 
 def curves(folder: Path, *names: str) -> pd.DataFrame:

@@ -155,11 +155,12 @@ def spotting_loss(
 ) -> Tensor:
     """L = L_detect + L_recog (FOTS), for images uint8 (B, H, W) and their words."""
     features, maps = model(to_input(images))
-    true = [torch.from_numpy(to_boxes(_quads(w))).float() for w in words]
+    quads = [np.stack([word.quad for word in some]) for some in words]
+    true = [torch.from_numpy(to_boxes(each)).float() for each in quads]
     wanted = east_targets(true, tuple(maps.score.shape[-2:]), CELL_STRIDE)
-    quads = [torch.from_numpy(jitter(_quads(w), rng)).float() for w in words]
+    moved = [torch.from_numpy(jitter(each, rng)).float() for each in quads]
     # The reader learns from true boxes: what is found is wrong for most of the training.
-    reading = model.reading_loss(features, words, quads)
+    reading = model.reading_loss(features, words, moved)
     return score_loss(maps, wanted) + box_loss(maps, wanted) + reading
 
 
@@ -253,7 +254,3 @@ def unfamiliar_scores(models: Mapping[int, nn.Module], count: int) -> pd.DataFra
         for seed, model in models.items()
     ]
     return pd.DataFrame(lines)
-
-
-def _quads(words: Sequence[SceneWord]) -> np.ndarray:
-    return np.stack([word.quad for word in words])
