@@ -13,12 +13,15 @@ from torch import Tensor, nn
 from ocrkit.models.gated import GRCL
 
 Scale = Callable[[int], int]
+Sides = int | tuple[int, int]  # down and across
 
 
-def conv_bn_relu(before: int, after: int, kernel: int = 3, padding: int = 1) -> list[nn.Module]:
+def conv_bn_relu(
+    before: int, after: int, kernel: Sides = 3, padding: Sides = 1, stride: int = 1
+) -> list[nn.Module]:
     """A bias-free convolution with its norm: the norm's shift makes a bias useless."""
     return [
-        nn.Conv2d(before, after, kernel, padding=padding, bias=False),
+        nn.Conv2d(before, after, kernel, stride, padding, bias=False),
         nn.BatchNorm2d(after),
         nn.ReLU(inplace=True),
     ]

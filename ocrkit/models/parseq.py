@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocrkit.models.mixing import HEAD, positions
 from ocrkit.models.prediction import EOS, GO
+from ocrkit.models.sequence import HEAD, positions
 
 ORDERS = 6  # of a training step, as in the paper (K, section 4.3)
 

@@ -13,11 +13,11 @@ from ocrkit.experiments.grid import grid
 from ocrkit.hangul import compose, decompose, to_jamo
 from ocrkit.models import MODEL_NAMES, Recognizer, load_checkpoint, parse_name, save_checkpoint
 from ocrkit.models.jamo import SYLLABLES, JamoCTC, jamo_charset
-from ocrkit.models.mixing import WINDOW, MixingBlock, positions, svtr, transformer
 from ocrkit.models.parseq import ORDERS
 from ocrkit.models.prediction import WRITING
 from ocrkit.models.recognizer import options, orthogonal_start
 from ocrkit.models.reference import save_reference
+from ocrkit.models.sequence import WINDOW, MixingBlock, positions, svtr, transformer
 from ocrkit.models.transfer import Start, carry_over
 from ocrkit.onnx_files import save_recognizer
 from ocrkit.reading import Reader

@@ -6,15 +6,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.errors import OcrkitError
+from ocrkit.models.features import conv_bn_relu
 
 
 def conv(before: int, after: int, stride: int = 1) -> nn.Sequential:
     """A 3x3 convolution, its norm and a ReLU: (B, before, H, W) -> (B, after, H/s, W/s)."""
-    return nn.Sequential(
-        nn.Conv2d(before, after, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(after),
-        nn.ReLU(inplace=True),
-    )
+    return nn.Sequential(*conv_bn_relu(before, after, stride=stride))
 
 
 class Stages(nn.ModuleList):

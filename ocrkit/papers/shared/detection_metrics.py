@@ -20,7 +20,6 @@ _RESAMPLES = 2_000
 class DetectionScores:
     """Scores over a set of images, in percent."""
 
-    threshold: float  # IoU from which a match counts, 0 to 1
     precision: float  # share of the found quads that are right
     recall: float  # share of the true words that were found
     f1: float  # harmonic mean of the two
@@ -58,7 +57,7 @@ def detection_scores(
     """
     _same_images(found, true)
     right = [len(match(f, t, threshold)) for f, t in zip(found, true, strict=True)]
-    return _scores(right, found, true, threshold)
+    return _scores(right, found, true)
 
 
 def spotting_scores(
@@ -79,7 +78,7 @@ def spotting_scores(
             raise OcrkitError("each quad needs one text: give an empty one where nothing was read")
         pairs = match(f, t)
         right.append(sum(label_of(said[i]) == label_of(says[j]) for i, j in pairs))
-    return _scores(right, found, true, 0.5)
+    return _scores(right, found, true)
 
 
 def _same_images(*parts: Sequence) -> None:
@@ -88,9 +87,7 @@ def _same_images(*parts: Sequence) -> None:
         raise OcrkitError(f"lists for {numbers} images cannot be compared: give one entry an image")
 
 
-def _scores(
-    right: Sequence[int], found: Sequence, true: Sequence, threshold: float
-) -> DetectionScores:
+def _scores(right: Sequence[int], found: Sequence, true: Sequence) -> DetectionScores:
     counts = np.array([right, [len(f) for f in found], [len(t) for t in true]], int)
     if not counts.size or not counts[2].sum():
         raise OcrkitError("no scores without a true word: give images that hold some")
@@ -100,7 +97,6 @@ def _scores(
     totals = counts.sum(1)
     hits, found_all, true_all = (int(total) for total in totals)
     return DetectionScores(
-        threshold=threshold,
         precision=100 * hits / found_all if found_all else 0.0,
         recall=100 * hits / true_all,
         f1=float(_f1(totals)),

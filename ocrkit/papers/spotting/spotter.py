@@ -83,9 +83,7 @@ class CropEncoder(nn.Module):
             nn.MaxPool2d((2, 1)),
             *conv_bn_relu(72, 96),
             nn.MaxPool2d((2, 1)),
-            nn.Conv2d(96, 128, (2, 3), padding=(0, 1), bias=False),
-            nn.BatchNorm2d(128),
-            nn.ReLU(inplace=True),
+            *conv_bn_relu(96, 128, (2, 3), (0, 1)),
         )
         self.sequence = BiLSTM(128, outputs)
 

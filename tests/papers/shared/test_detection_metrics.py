@@ -57,7 +57,6 @@ def test_counts_are_summed_over_images_and_the_interval_holds_the_score():
     assert scores.recall == 60
     assert scores.f1 == pytest.approx(100 * 30 / 45)
     assert 40 < scores.low < scores.f1 < scores.high < 90
-    assert scores.threshold == 0.5
 
 
 def test_nothing_found_scores_nothing():
