@@ -15,7 +15,6 @@ from ocrkit.data.cache import to_input
 from ocrkit.models.prediction import EOS, Attention
 from ocrkit.models.recognizer import initialise
 from ocrkit.models.transformation import FIDUCIALS, spline_matrices, target_fiducials
-from ocrkit.papers.recognition.attention import AttentionReader
 from ocrkit.papers.recognition.bent_words import (
     COPY_SIZE,
     OFFSET_SCALE,
@@ -28,6 +27,7 @@ from ocrkit.papers.recognition.bent_words import (
 )
 from ocrkit.papers.recognition.word_readers import (
     MAX_LENGTH,
+    AttentionReader,
     attention_labels,
     attention_studies,
     evaluate,

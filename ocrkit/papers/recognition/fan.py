@@ -18,9 +18,9 @@ from ocrkit.data.batches import Batches
 from ocrkit.data.cache import to_input
 from ocrkit.labels import AttentionLabels
 from ocrkit.models.prediction import AttentionOutput
-from ocrkit.papers.recognition.attention import AttentionReader
 from ocrkit.papers.recognition.word_readers import (
     MAX_LENGTH,
+    AttentionReader,
     as_pixels,
     attention_labels,
     attention_studies,

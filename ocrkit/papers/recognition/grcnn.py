@@ -64,7 +64,7 @@ def plain_reader() -> Recognizer:
     model = grid_reader(NAME)
     for index, layer in enumerate(model.features):
         if isinstance(layer, GRCL):
-            model.features[index] = RCL(layer)
+            model.features[index] = without_gate(layer)
     return model
 
 

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 
 from ocrkit.data.cache import to_input
 from ocrkit.models.recognizer import initialise
-from ocrkit.papers.recognition.attention import AttentionReader
 from ocrkit.papers.recognition.bent_words import (
     OFFSET_SCALE,
     READER_SIZE,
@@ -25,6 +24,7 @@ from ocrkit.papers.recognition.bent_words import (
 from ocrkit.papers.recognition.word_readers import (
     MAX_LENGTH,
     RECIPE,
+    AttentionReader,
     attention_labels,
     attention_studies,
 )

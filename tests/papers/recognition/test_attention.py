@@ -3,7 +3,7 @@
 import torch
 
 from ocrkit.models.prediction import Attention
-from ocrkit.papers.recognition.attention import AttentionReader, fractional_pickup
+from ocrkit.papers.recognition.word_readers import AttentionReader, fractional_pickup
 
 CLASSES, MAX_LENGTH = 12, 4
 

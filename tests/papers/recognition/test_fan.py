@@ -9,7 +9,6 @@ from torch import nn
 from ocrkit.data.cache import to_input
 from ocrkit.models.features import vgg
 from ocrkit.papers.recognition import fan
-from ocrkit.papers.recognition.attention import AttentionOutput
 from ocrkit.papers.recognition.fan import (
     BACKGROUND,
     FAN,
@@ -24,7 +23,7 @@ from ocrkit.papers.recognition.fan import (
     patch_points,
     receptive_centres,
 )
-from ocrkit.papers.recognition.word_readers import RECIPE, attention_labels
+from ocrkit.papers.recognition.word_readers import RECIPE, AttentionOutput, attention_labels
 from ocrkit.training.losses import attention_loss
 
 
