@@ -11,6 +11,7 @@ from ocrkit.experiments.grid import Run
 from ocrkit.experiments.presets import Preset
 from ocrkit.files import read_json
 from ocrkit.models import Recognizer, orthogonal_start, parse_name
+from ocrkit.models.transformation import TPS
 from ocrkit.models.transfer import Start, carry_over
 from ocrkit.schemas import DataNote
 from ocrkit.training import Recipe, Trainer, TrainingResult
@@ -79,8 +80,10 @@ def new_trainer(
     converter = make_converter(parse_name(model).prediction, charset, sizes["max_length"])
     torch.manual_seed(seed)
     network = Recognizer(model, classes=converter.classes, **sizes)
-    if recipe.start == "orthogonal":
+    if recipe.start != "reference":
         orthogonal_start(network)
+    if recipe.start == "straight" and isinstance(network.transformation, TPS):
+        network.transformation.start_straight()
     if start:
         carry_over(start, network, converter.charset)
     return Trainer(network, converter, sources, valid, recipe, seed=seed, **settings)

@@ -123,6 +123,15 @@ class TPS(nn.Module):
         self.register_buffer("p_hat", p_hat.float(), persistent=False)
         self.register_buffer("inv_delta", inv_delta[:, :FIDUCIALS].float(), persistent=False)
 
+    def start_straight(self) -> None:
+        """Put the start points on the image's own edges, as ASTER does (Shi et al., 2018).
+
+        The reference's slanted start (`start_fiducials`) bends every image until training has
+        undone it.
+        """
+        with torch.no_grad():
+            self.localization.fc2.bias.copy_(target_fiducials().flatten())
+
     def grid(self, fiducials: Tensor) -> Tensor:
         """C' (B, 20, 2) -> sampling points P' (B, H, W, 2) for `grid_sample`."""
         spline = spline_coefficients(self.inv_delta, fiducials)

@@ -26,7 +26,8 @@ class Recipe:
     precision: str = "fp32"  # "fp32", "bf16", "fp16" or "auto"
     validate_every: int = 2000  # steps between two looks at the validation set
     muon_rate: float = 0.0  # the peak or constant rate of Muon's matrices
-    # "reference" (Kaiming-normal throughout) or "orthogonal" (`orthogonal_start`)
+    # "reference" (Kaiming-normal throughout), "orthogonal" (`orthogonal_start`), or "straight": as
+    # orthogonal, and TPS begins by leaving images as they are (`TPS.start_straight`)
     start: str = "reference"
     # share of the steps over which frames also learn by a CTC loss of their own, whose weight
     # falls from 1 to 0; 0 leaves it out
@@ -51,7 +52,7 @@ RECIPES = {
         optimizer="muon",
         warmup=0.1,
         muon_rate=0.01,
-        start="orthogonal",
+        start="straight",
         auxiliary_ctc=0.7,
     ),
     "adamw": _ADAMW,

@@ -24,11 +24,12 @@ from ocrkit.training import RECIPES, Trainer, read_all
 
 HEADS = ("CTC", "JamoCTC")
 SIZES = {"image_width": 32, "width": 0.125, "max_length": 1}
-# The auxiliary loss as it was when the committed rows were made.
+# The auxiliary loss and the start as they were when the committed rows were made.
 RECIPE = replace(
     RECIPES["fast"],
     **{"name": "fast-unseen", "batch_size": 16, "validate_every": 150},
     auxiliary_frames="decoder",
+    start="orthogonal",
 )
 
 
