@@ -11,8 +11,8 @@ from ocrkit.experiments.grid import Run
 from ocrkit.experiments.presets import Preset
 from ocrkit.files import read_json
 from ocrkit.models import Recognizer, orthogonal_start, parse_name
-from ocrkit.models.transformation import TPS
 from ocrkit.models.transfer import Start, carry_over
+from ocrkit.models.transformation import TPS
 from ocrkit.schemas import DataNote
 from ocrkit.training import Recipe, Trainer, TrainingResult
 from ocrkit.training.losses import make_converter

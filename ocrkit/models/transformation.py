@@ -124,7 +124,7 @@ class TPS(nn.Module):
         self.register_buffer("inv_delta", inv_delta[:, :FIDUCIALS].float(), persistent=False)
 
     def start_straight(self) -> None:
-        """Put the start points on the image's own edges, as ASTER does (Shi et al., 2018).
+        """Start with the points on the image's own edges, as ASTER does (Shi et al., 2018).
 
         The reference's slanted start (`start_fiducials`) bends every image until training has
         undone it.
