@@ -74,6 +74,17 @@ def test_an_untrained_network_predicts_the_same_fan_for_every_image():
     assert (bottom[-1] == torch.tensor([1.0, 0.0])).all()
 
 
+def test_a_straight_start_bends_nothing():
+    tps = small_tps(8, 32).eval()
+    tps.start_straight()
+    images = torch.randn(3, 1, 8, 32)
+    assert torch.equal(tps.localization(images), target_fiducials().float().expand(3, 20, 2))
+    # A ramp stays a ramp, of (n - 1) / n of its height: pixel centres lie inside the border, and
+    # `align_corners` calls the border the centre of the last pixel.
+    ramp = torch.linspace(-1, 1, 32).expand(1, 1, 8, 32)
+    torch.testing.assert_close(tps(ramp), ramp * 31 / 32, rtol=0, atol=1e-4)
+
+
 def test_sampling_repeats_the_border():
     tps = small_tps(8, 8).eval()
     far = torch.full((1, 20, 2), 5.0)

@@ -3,10 +3,14 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+from ocrkit.data.cache import Pixels
+from ocrkit.experiments.setup import new_trainer
 from ocrkit.models import Recognizer
+from ocrkit.models.transformation import start_fiducials, target_fiducials
 from ocrkit.training.recipe import RECIPES, Recipe, find_recipe, make_optimizer, make_schedule
 
 TOY = Recipe("toy", "adamw", 1e-2, steps=100, batch_size=2, one_cycle=True, weight_decay=0.1)
@@ -122,3 +126,26 @@ def test_each_group_keeps_its_own_peak():
         optimizer.step()
         schedule.step()
     assert sorted(set(peaks)) == pytest.approx([2e-4, 2e-3, 1e-2], rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["TPS-VGG-BiLSTM-Attn", "None-VGG-BiLSTM-Attn"])
+def test_a_straight_start_is_the_orthogonal_one_with_tps_at_the_edges(name):
+    image = Pixels(np.zeros((2, 32, 40), np.uint8), ["가", "나"], [])
+    sizes = {"image_width": 40, "width": 0.125, "max_length": 3}
+
+    def fresh(start: str) -> dict[str, torch.Tensor]:
+        recipe = replace(RECIPES["fast"], batch_size=2, start=start)
+        return new_trainer(name, "가나", [image], None, sizes, recipe, 1).model.state_dict()
+
+    reference, orthogonal, straight = map(fresh, ("reference", "orthogonal", "straight"))
+    assert RECIPES["fast"].start == "straight"
+    points = "transformation.localization.fc2.bias"
+    assert {k for k in straight if not torch.equal(straight[k], orthogonal[k])} == (
+        {points} if name.startswith("TPS") else set()
+    )
+    assert not torch.equal(
+        reference["sequence.0.rnn.weight_hh_l0"], orthogonal["sequence.0.rnn.weight_hh_l0"]
+    )
+    if name.startswith("TPS"):
+        assert torch.equal(orthogonal[points], start_fiducials().flatten())
+        assert torch.equal(straight[points], target_fiducials().float().flatten())
