@@ -66,7 +66,7 @@ class Preset:
         settings = asdict(self)
         optional = ("scored_kinds", "word_images", "syllable_images", "models")
         absent = [name for name in optional if not settings[name]]
-        if not self.recipe.auxiliary_ctc:
+        if not self.recipe.auxiliary_ctc:  # without the loss, nothing says what it reads
             del settings["recipe"]["auxiliary_frames"]
         return {name: value for name, value in settings.items() if name not in absent}
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
+from earlier import EARLIER
 
 from ocrkit.data.cache import Pixels, draw_pixels
 from ocrkit.errors import OcrkitError
@@ -93,9 +94,7 @@ def tests(images: int, images_a_face: int) -> dict[tuple[str, str], Pixels]:
 def run(model: str, training: str, seed: int, steps: int, counts: tuple[int, int]) -> list[dict]:
     """Train one reader; a row for each test and face."""
     preset = _plan().preset
-    # Batches, the auxiliary loss and the start as they were when the committed rows were made.
-    recipe = replace(preset.recipe, batch_size=16, auxiliary_frames="decoder", start="orthogonal")
-    recipe = replace(recipe, steps=steps, validate_every=max(1, steps // 4))
+    recipe = replace(preset.recipe, steps=steps, validate_every=max(1, steps // 4), **EARLIER)
     sources = training_sets(training, seed, steps * recipe.batch_size)
     valid = _drawn("valid", preset.valid_images // 2)
     sizes = {name: getattr(preset, name) for name in ("image_width", "width", "max_length")}

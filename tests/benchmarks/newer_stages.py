@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from earlier import EARLIER
 
 from ocrkit.experiments.datasets import DataSets, prepare
 from ocrkit.experiments.grid import Run
@@ -34,7 +35,7 @@ SEEDS = {"mini": (1, 2, 3), "sentence": (1,)}
 
 def as_trained(preset: Preset) -> Preset:
     """The preset as it was when the committed rows were made: `mini` with half as many steps."""
-    recipe = replace(preset.recipe, auxiliary_frames="decoder", start="orthogonal", batch_size=16)
+    recipe = replace(preset.recipe, **EARLIER)
     if preset.name == "mini":
         recipe = replace(recipe, steps=1800, validate_every=150)
     return replace(preset, recipe=recipe)
