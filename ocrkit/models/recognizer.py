@@ -128,6 +128,8 @@ class Recognizer(nn.Module):
         self.auxiliary: nn.Module | None = None  # training's own; see `add_auxiliary`
         self.auxiliary_frames = ""
         initialise(self)
+        # In this layout convolutions and pooling are quickest.
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]: torch's own gap
 
     def forward(
         self, images: Tensor, text: Tensor | None = None

@@ -49,9 +49,8 @@ def pairs(size: dict, device: torch.device) -> dict[str, tuple[Way, Way]]:
     points = torch.randn(batch, FIDUCIALS, 2, device=device).requires_grad_()
     # The two layers work in the fast precision and its layout.
     precision = resolve_precision("auto", device)
-    half, layout = torch.bfloat16, torch.channels_last
-    if precision == "fp32":
-        half, layout = torch.float32, torch.contiguous_format
+    half = torch.float32 if precision == "fp32" else torch.bfloat16
+    layout = torch.channels_last
     rcnn = make_model("None-RCNN-None-CTC", size).features
     (grcl, *_) = (layer for layer in rcnn.to(device, memory_format=layout) if type(layer) is GRCL)
     wide = torch.randn(batch, channels, 32, size["image_width"], device=device)

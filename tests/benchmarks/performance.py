@@ -88,6 +88,7 @@ def measure_model(
     fast = NativeEngine(copy.deepcopy(model), replace(recipe, precision="auto"), device)
     slow = replace(recipe, precision="fp32")
     engines = [NativeEngine(model, slow, device, make_optimizer=plain_adamw), fast]
+    model.to(memory_format=torch.contiguous_format)  # torch's usual layout
     random, syllables = np.random.default_rng(1), charset("972")[: size["characters"]]
     converter = make_converter(name.split("-")[-1], syllables, size["max_length"])
     pixels = random.integers(0, 256, (batch, 32, size["image_width"]), dtype=np.uint8)

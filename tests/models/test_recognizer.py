@@ -129,9 +129,8 @@ def test_channels_last_equals_contiguous(name):
     model = thin(name).eval()
     images = noise_images(40)
     with torch.inference_mode():
-        plain = model(images)
-        model.to(memory_format=torch.channels_last)
         last = model(images.contiguous(memory_format=torch.channels_last))
+        plain = model.to(memory_format=torch.contiguous_format)(images)
     torch.testing.assert_close(last, plain, rtol=1e-4, atol=1e-4)
 
 
