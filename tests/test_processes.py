@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -87,3 +88,27 @@ def threads_of_a_fixture() -> int:
 def test_tests_and_what_they_start_have_one_thread_each(threads_of_a_fixture):
     assert threads_of_a_fixture == 1
     assert os.environ["OMP_NUM_THREADS"] == "1"
+
+
+REPEATED = """
+import resource, sys
+from ocrkit.processes import keep_freed_memory
+
+size = 2**26  # bytes
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+b"x" * size
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    b"x" * size
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc is another here")
+def test_freed_memory_is_kept():
+    faults = {}
+    for way in ("give back", "keep"):
+        command = [sys.executable, "-c", REPEATED, way]
+        faults[way] = int(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert faults["keep"] < faults["give back"] / 10

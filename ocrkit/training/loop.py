@@ -17,6 +17,7 @@ import torch
 from ocrkit.errors import OcrkitError
 from ocrkit.files import atomic_file, check_shape
 from ocrkit.models.checkpoints import check_finite
+from ocrkit.processes import keep_freed_memory
 from ocrkit.schemas import TrainingState
 from ocrkit.training import checkpoint
 from ocrkit.training.distributed import ALONE, World, translate_distributed_errors
@@ -120,6 +121,7 @@ class Loop:
         another process was lost; Interrupted: a SIGTERM came (where it is heeded), and the run is
         saved.
         """
+        keep_freed_memory()
         with translate_distributed_errors(self.world):
             self._resume()
             self._go_on(watch)
