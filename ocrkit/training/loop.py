@@ -235,7 +235,15 @@ class Loop:
 
     def _set_state(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
-        self.engine.optimizer.load_state_dict(state["optimizer"])
+        optimizer = self.engine.optimizer
+        optimizer.load_state_dict(state["optimizer"])
+        # A fused optimizer walks through a weight and its moments as they lie in memory, so all
+        # must lie alike; those of another ocrkit or another precision may not.
+        for parameter, moments in optimizer.state.items():
+            for name, moment in moments.items():
+                if moment.shape == parameter.shape:
+                    alike = torch.empty_like(parameter, dtype=moment.dtype)
+                    moments[name] = alike.copy_(moment)
         if "engine" in state:
             self.engine.load_state_dict(state["engine"])
         if self.schedule:

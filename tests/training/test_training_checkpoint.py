@@ -278,6 +278,29 @@ def test_a_checkpoint_from_before_there_were_engines(tmp_path, uninterrupted):
     assert_equal(weights(trainer), uninterrupted[CTC][0])
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "adadelta", "muon"])
+def test_a_state_of_another_memory_layout(tmp_path, optimizer):
+    """AdamW in one pass takes a weight and its moments in the order in which they lie in memory."""
+    recipe = replace(RECIPE, optimizer=optimizer)
+    whole = toy_trainer(ATTN, recipe=recipe)
+    whole.run()
+
+    def stop(progress) -> None:
+        if progress.step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        toy_trainer(ATTN, tmp_path, recipe=recipe).run(stop)
+    state = load_state(tmp_path)
+    moments = state["optimizer"]["state"].values()
+    for moment in moments:
+        moment |= {k: v.contiguous() for k, v in moment.items() if torch.is_tensor(v)}
+    save_state(tmp_path, state)
+    trainer = toy_trainer(ATTN, tmp_path, recipe=recipe)
+    trainer.run()
+    assert_equal(weights(trainer), weights(whole))
+
+
 def test_random_numbers_go_on_where_they_were():
     torch.manual_seed(3)
     state = random_state()
