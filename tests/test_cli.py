@@ -11,6 +11,7 @@ import lmdb
 import numpy as np
 import pytest
 import torch
+import typer
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
@@ -51,6 +52,12 @@ def test_every_command_explains_itself(ocrkit, command):
     assert lines[1].endswith((".", ",")) or len(lines[1]) > 40  # a sentence under the usage
     own = [c for c in cli.app.registered_commands if c.callback.__name__ == command]
     assert own[0].callback.__doc__.splitlines()[0].rstrip(".")[:30] in text
+    words = set(text.split())
+    for option in typer.main.get_command(cli.app).commands[command].params:
+        missing = set((option.help or "").split()) - words
+        assert not missing, f"{option.name}: {option.help!r} is not shown as it is written"
+        for name in (*option.opts, *option.secondary_opts):
+            assert name in text, f"{name} is cut off"
 
 
 def test_the_help_lists_every_command(ocrkit):
@@ -336,7 +343,7 @@ def test_a_device_to_read_on(checkpoint, complains, ocrkit, tmp_path, command, m
     image.write_bytes(ImageSet("data/generated/smoke/test-basic").image_bytes(0))
     name = checkpoint if model == "own" else model
     what = [name, "data/generated/smoke/test-basic"]
-    what = what if command == "evaluate" else ["--model", name, image]
+    what = what if command == "evaluate" else ["--checkpoint", name, image]
     assert "unknown device 'gpu'" in complains(command, *what, "--device", "gpu")
     assert ocrkit(command, *what, "--device", "cpu")[0] == 0
 
@@ -395,7 +402,7 @@ def test_a_folder_is_read_file_by_file(checkpoint, ocrkit, complains, tmp_path):
     for name in ("b.jpg", "a.JPG", "below/c.jpg", ".hidden.jpg"):
         (folder / name).write_bytes(good)
     (folder / "notes.txt").write_text("no picture", encoding="utf-8")
-    code, text, _ = ocrkit("read", "--model", checkpoint, folder, folder / "below" / "c.jpg")
+    code, text, _ = ocrkit("read", "--checkpoint", checkpoint, folder, folder / "below" / "c.jpg")
     assert code == 0
     read = [line.split("\t")[0] for line in text.splitlines()]
     assert read == [str(folder / name) for name in ("a.JPG", "b.jpg", "below/c.jpg")]
@@ -572,7 +579,7 @@ def test_the_line_reader_is_tuned_on_own_lines_and_reads(own, ocrkit, complains)
     assert "checkpoint: tuned/reader-ko" in out
     assert ocrkit("train", "--from", "tuned/reader-ko", *sets, "--steps", "1", "--out", "2")[0] == 0
     for model in ("tuned/reader-ko", "2/reader-ko"):
-        code, out, _ = ocrkit("read", "--model", model, "images/0.jpg")
+        code, out, _ = ocrkit("read", "--checkpoint", model, "images/0.jpg")
         assert code == 0
     assert "for the 24 models" in complains("train", "reader-ko", *sets, "--image-width", "64")
     assert "is a line reader, not a" in complains("train", MODEL, "--from", "reader-ko", *sets)

@@ -75,10 +75,10 @@ def generate(
     words: Annotated[Path | None, typer.Option(help="another word list: a text file")] = None,
     syllables: Annotated[
         int | None,
-        typer.Option(min=0, help="so many of its commonest characters; 0: all [the preset's]"),
+        typer.Option(min=0, help="so many of its commonest characters; 0: all (the preset's)"),
     ] = None,
     longest: Annotated[
-        int | None, typer.Option(min=1, help="characters of the longest word [the preset's]")
+        int | None, typer.Option(min=1, help="characters of the longest word (the preset's)")
     ] = None,
     all_characters: Annotated[
         bool,

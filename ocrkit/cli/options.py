@@ -31,9 +31,9 @@ _PRESETS = (
 )
 PresetName = Annotated[str, typer.Option("--preset", "-p", help=_PRESETS)]
 DataFolder = Annotated[
-    Path | None, typer.Option(help="where the images lie [default: data/generated/PRESET]")
+    Path | None, typer.Option(help="where the images lie (default: PRESET in data/generated)")
 ]
-Out = Annotated[Path | None, typer.Option(help="where to write [default: runs/PRESET]")]
+Out = Annotated[Path | None, typer.Option(help="where to write (default: runs/PRESET)")]
 Workers = Annotated[int, _number(1, 1024, "processes side by side")]
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
 UnfitLimit = Annotated[float | None, _number(0, 1, "share of labels that may not fit CTC's frames")]
@@ -46,15 +46,19 @@ Pad = Annotated[
     bool, typer.Option("--pad", help="own sets: keep the images' shapes and pad, do not stretch")
 ]
 PadOrStretch = Annotated[
-    bool | None, typer.Option("--pad/--stretch", help="[default: as in the model's training]")
+    bool | None,
+    typer.Option(
+        "--pad/--stretch",
+        help="what to do with images of another shape (default: as in the model's training)",
+    ),
 ]
 Width = Annotated[
-    float | None, _number(0.01, MAX_WIDTH, "own sets: 1 is the paper's layers [default: 0.25]")
+    float | None, _number(0.01, MAX_WIDTH, "own sets: 1 is the paper's layers (default: 0.25)")
 ]
 Seed = Annotated[int, _number(0, MAX_SEED)]
 Seeds = Annotated[
     list[int] | None,
-    typer.Option("--seed", min=0, max=MAX_SEED, help="one seed; repeat for more [default: 1]"),
+    typer.Option("--seed", min=0, max=MAX_SEED, help="one seed; repeat for more (default: 1)"),
 ]
 Steps = Annotated[int | None, _number(1, 100_000_000, "own sets: optimiser steps")]
 BatchSize = Annotated[int | None, _number(1, 65_536, "own sets: images a step")]
@@ -67,7 +71,7 @@ _ALL_IMAGES = "batch norm over all processes' images (torchrun)"
 SyncBatchNorm = Annotated[bool, typer.Option("--sync-batch-norm", help=_ALL_IMAGES)]
 SaveEvery = Annotated[float, _number(0, 86_400, "seconds between two checkpoints")]
 Cpus = Annotated[float, _number(0.01, 1024, "on ray: processors for each run")]
-Gpus = Annotated[float | None, _number(0, 1024, "on ray: GPUs for each run [default: 1 with cuda]")]
+Gpus = Annotated[float | None, _number(0, 1024, "on ray: GPUs for each run (default: 1 with cuda)")]
 Timing = Annotated[
     bool, typer.Option("--timing/--no-timing", help="when all are trained, time each alone")
 ]
@@ -78,8 +82,8 @@ ReferenceCharset = Annotated[
 ]
 ReferenceWidth = Annotated[
     int | None,
-    _number(32, MAX_IMAGE_WIDTH, "of a .pth file [default: TPS's, or 100]", "--image-width"),
+    _number(32, MAX_IMAGE_WIDTH, "of a .pth file (default: TPS's, or 100)", "--image-width"),
 ]
 ReferenceLength = Annotated[
-    int | None, _number(1, MAX_LENGTH, "of a .pth file: longest text [default: 25]", "--max-length")
+    int | None, _number(1, MAX_LENGTH, "of a .pth file: longest text (default: 25)", "--max-length")
 ]

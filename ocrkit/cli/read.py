@@ -34,8 +34,7 @@ def read(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            *("--model", "--checkpoint"),
-            help="one of the 24, for single lines (runs/mini/checkpoints/NAME), or a line reader",
+            help="a line reader, or one of the 24, for single lines",
         ),
     ] = None,
     as_json: Annotated[
@@ -45,7 +44,7 @@ def read(
     pdf: Annotated[bool, typer.Option("--pdf", help="searchable PDFs: NAME.ocr.pdf")] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="a folder for NAME.ocr.txt, .json, .hocr [default: print; PDFs go here]"),
+        typer.Option(help="a folder for NAME.ocr.txt, .json, .hocr (default: print; PDFs go here)"),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="with --checkpoint: read what looks hopeless")

@@ -192,7 +192,7 @@ def export(
     out: Annotated[Path, typer.Option(help="the file to write: NAME.onnx or NAME.pth")],
     checkpoint: Annotated[
         Path | None,
-        typer.Argument(help="such as runs/mini/checkpoints/NAME [default: the kit's line reader]"),
+        typer.Argument(help="such as runs/mini/checkpoints/NAME (default: the kit's line reader)"),
     ] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="the line reader in whole numbers of 8 bits: quicker")
