@@ -109,8 +109,9 @@ def _line(number: int, text: str | None, columns: tuple[int, int] | None, split:
         return Line(number, wrong="the line is broken text: save the file as UTF-8")
     fields = [field.strip(" \ufeff") for field in split(text)]
     if len(fields) == 1:
-        comma = " (commas divide only under a header: filename,words)" if "," in text else ""
-        return Line(number, fields[0], wrong=f"nothing divides file and label{comma}: use a tab")
+        why = " (semicolons divide nothing)" if ";" in text else ""
+        why = " (commas divide only under a header: filename,words)" if "," in text else why
+        return Line(number, fields[0], wrong=f"nothing divides file and label{why}: use a tab")
     if columns and max(columns) >= len(fields):
         return Line(number, fields[0], wrong="the line has fewer columns than the header")
     if columns is None and len(fields) > 2:
@@ -124,6 +125,8 @@ def _line(number: int, text: str | None, columns: tuple[int, int] | None, split:
         )
         return Line(number, fields[file], wrong=boxes)
     name = fields[file]
+    if split is not _split and fields[label].startswith('"') and fields[label].count('"') % 2:
+        return Line(number, name, wrong="a quote is opened and not closed: a label is one line")
     if split is not _split and _QUOTED.fullmatch(name):
         name = name[1:-1].replace('""', '"')
     return Line(number, name, nfc(fields[label]))

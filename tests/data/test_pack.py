@@ -105,6 +105,15 @@ def test_bytes_go_in_as_they_are_and_the_manifest_tells(made, folder, tmp_path):
     assert images.fingerprint() == done.fingerprint
 
 
+def test_a_label_that_goes_on_in_the_next_line_is_refused(made):
+    done, texts = made('filename,words\na.png,"가\n나"\nb.png,다')
+    assert texts == ["다"]
+    first, second = done.refused
+    assert first[0].split()[:2] == ["line", "2"]
+    assert "a quote is opened and not closed" in first[1]
+    assert second[0].split()[:2] == ["line", "3"]
+
+
 @pytest.mark.parametrize(("on_disk", "in_gt"), [("NFD", "NFC"), ("NFC", "NFD")])
 def test_file_names_match_in_either_unicode_form(made, folder, on_disk, in_gt):
     (folder / "가방").mkdir()
@@ -164,6 +173,7 @@ def test_what_cannot_be_used_is_named_with_its_line(made, folder, tmp_path):
         "blank.png\t가": "no contrast (greys from 255 to 255)",
         "b.png": "nothing divides file and label",
         "b.png,가": "commas divide only under a header",
+        "b.png;가": "semicolons divide nothing",
         "b.png\t가\t나": "more than two columns",
         'b.png\t[{"transcription": "가", "points": [[0, 0]]}]': "a list of boxes",
     }
