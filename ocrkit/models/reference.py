@@ -56,8 +56,8 @@ def load_reference(
     --hidden_size than 512 and 256) are told by the names and sizes of its weights. Only weights are
     read: a file that would run code is refused.
     charset: its characters in training order.
-    image_width: pixels; None is what TPS was trained with, else the framework's default of 100. The
-    TPS grid is rebuilt for it.
+    image_width: pixels; None is what TPS was trained with, else, with a warning, 100, which is the
+        framework's default. The TPS grid is rebuilt for it.
     Raises OcrkitError for files that are missing, damaged, unsafe or of another model or charset.
     """
     stored = _read_weights(Path(path))
@@ -66,6 +66,12 @@ def load_reference(
     name = find_name(path, stored)
     height, trained = 32, grid.get(_GRID + "P_hat")
     trained_width = len(trained) // height if trained is not None else None
+    if not (image_width or trained_width):
+        warnings.warn(
+            f"{path} does not say how wide its images were: 100 pixels are taken, the framework's "
+            "default",
+            stacklevel=2,
+        )
     image_width = image_width or trained_width or 100
     if trained_width not in (None, image_width):
         warnings.warn(

@@ -179,6 +179,16 @@ def test_reference_checkpoints_load(tmp_path, name, prefix):
         assert torch.equal(value, state[key]), key
 
 
+def test_a_width_that_nobody_gives_is_told(tmp_path, recwarn):
+    path = tmp_path / "best_accuracy.pth"
+    reference_file(path, "None-RCNN-None-CTC", "가나다")
+    with pytest.warns(UserWarning, match="how wide its images were: 100 pixels are taken"):
+        assert load_reference(path, charset="가나다").image_width == 100
+    recwarn.clear()
+    assert load_reference(path, charset="가나다", image_width=64).image_width == 64
+    assert not recwarn.list
+
+
 def test_a_grid_of_another_width_is_rebuilt_with_a_warning(tmp_path):
     path = tmp_path / "best_accuracy.pth"
     reference_file(path, "TPS-RCNN-None-CTC", "가나다")
