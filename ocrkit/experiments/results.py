@@ -192,11 +192,12 @@ def _read_csv(path: Path, shape: type[Shape]) -> pd.DataFrame:
 def reference_seconds(preset: str) -> dict[str, float]:
     """The processor time of each model's training in the committed reference run, for an ETA.
 
-    Processor time, for it does not depend on what else that machine was doing.
+    Processor time, for it does not depend on what else that machine was doing; the median, for some
+    seeds may have been trained on slower machines.
     """
     try:
         rows = _read_csv(resource("results", preset, "runs.csv"), RunRow)
     except OcrkitError:
         return {}
-    means = rows[rows["status"] == "ok"].groupby("model")["cpu_seconds"].mean()
-    return {str(model): float(seconds) for model, seconds in means.items()}
+    medians = rows[rows["status"] == "ok"].groupby("model")["cpu_seconds"].median()
+    return {str(model): float(seconds) for model, seconds in medians.items()}
