@@ -1,11 +1,14 @@
 """Every command as a person types it: what it prints, how it ends, what it says when it cannot."""
 
 import csv
+import io
 import shutil
 import signal
 import sys
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import lmdb
 import numpy as np
@@ -16,11 +19,13 @@ from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
 from ocrkit import cli
+from ocrkit.cli.train import as_sets
 from ocrkit.data.store import ImageSet, Item, write_set
 from ocrkit.experiments.presets import PRESETS
 from ocrkit.models import MODEL_NAMES, load_checkpoint
 from ocrkit.page.synthetic import draw_page
 from ocrkit.synth import Generation, find_fonts, samples
+from ocrkit.training.distributed import ALONE
 
 COMMANDS = (
     *("doctor", "models", "generate", "sweep", "train", "evaluate", "report"),
@@ -255,6 +260,20 @@ def test_evaluate_leaves_out_empty_labels_and_names_those_too_long(checkpoint, o
     assert text.split()[-1] == "2"  # images that were scored
     assert "1 of 3 labels are empty, and left out" in complaint
     assert "1 of 3 labels are too long for the model" in complaint
+
+
+def test_evaluate_of_a_line_reader_takes_labels_in_any_form(ocrkit, monkeypatch, tmp_path):
+    line = SimpleNamespace(text="가나 다라")
+    reader = SimpleNamespace(read_lines=lambda images: [line] * len(images))
+    monkeypatch.setattr("ocrkit.cli.use.load_reader", lambda *_, **__: reader)
+    picture = io.BytesIO()
+    Image.new("L", (90, 30), 255).save(picture, "PNG")
+    labels = unicodedata.normalize("NFD", "가나 다라"), " 가나  다라 ", "가나 다라"
+    write_set(tmp_path / "mine", [Item(picture.getvalue(), label) for label in labels])
+    code, table, _ = ocrkit("evaluate", "reader-ko", tmp_path / "mine")
+    assert code == 0
+    (row,) = (line.split() for line in table.splitlines() if "mine" in line)
+    assert row[:3] + row[-2:] == ["mine", "3", "100.0", "0.0000", "0.0000"]
 
 
 def test_an_export_reads_as_the_references_own_files_do(checkpoint, ocrkit, complains, tmp_path):
@@ -569,6 +588,20 @@ def test_fine_tuning_on_a_presets_images(here, checkpoint, ocrkit, tmp_path):
     assert not (tmp_path / "rows").exists()
 
 
+@pytest.mark.parametrize(("typed", "limit"), [((), 0.5), (("--unfit-limit", "0.2"), 0.2)])
+def test_fine_tuning_on_a_presets_images_keeps_its_limit(
+    here, checkpoint, ocrkit, monkeypatch, tmp_path, typed, limit
+):
+    smoke = replace(PRESETS["smoke"], unfit_limit=0.5)
+    monkeypatch.setitem(PRESETS, "smoke", smoke)
+    given = []
+    monkeypatch.setattr(
+        "ocrkit.experiments.own.train_own", lambda *_, **settings: given.append(settings)
+    )
+    ocrkit("train", "--from", checkpoint, "--preset", "smoke", "--out", tmp_path, *typed)
+    assert given[0]["unfit_limit"] == limit
+
+
 def test_the_line_reader_is_tuned_on_own_lines_and_reads(own, ocrkit, complains):
     for name in ("train", "valid"):
         ocrkit("pack", f"{name}.tsv", "images", name)
@@ -605,3 +638,21 @@ def test_a_folder_of_labelled_images_is_trained_on_as_it_is(own, ocrkit, complai
         assert Path(f"run-{model}/{model}.safetensors").stat().st_mtime_ns == before
     Path("images/more.txt").write_text("a b", encoding="utf-8")
     assert "holds 2 tables" in complains("train", MODEL, "--train", "images")
+
+
+def test_folders_of_one_name_are_two_sets(own, ocrkit):
+    lines = Path("train.tsv").read_text(encoding="utf-8").splitlines()
+    for year, part in (("2023", lines[:30]), ("2024", lines[30:40])):
+        shutil.copytree("images", f"{year}/images")
+        Path(f"{year}/images/labels.tsv").write_text("\n".join(part), encoding="utf-8")
+    made = Path("sets/images"), Path("sets/images-2")
+    for _ in range(2):  # started again, each goes by the same name
+        given = [Path("2023/images"), Path("2024/images"), Path("2024/../2023/images")]
+        assert as_sets(ALONE, given, Path("2024/images"), Path()) == (
+            [*made, made[0]],
+            made[1],
+        )
+        assert [len(ImageSet(path)) for path in made] == [30, 10]
+    # A set that is given as it is, is not written over by a folder of its name.
+    assert as_sets(ALONE, [made[0], Path("2024/images")], None, Path())[0] == list(made)
+    assert len(ImageSet(made[0])) == 30

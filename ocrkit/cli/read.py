@@ -84,6 +84,7 @@ def read(
 def _in_folders(files: list[Path]) -> Iterator[Path]:
     """The files as they are, and of a folder its pictures and PDFs, in order of their names.
 
+    NAME.ocr.pdf is left out: an earlier `--pdf` has written it.
     Raises OcrkitError: a folder without any, or one that cannot be read.
     """
     for file in files:
@@ -94,7 +95,8 @@ def _in_folders(files: list[Path]) -> Iterator[Path]:
             names = sorted(entry.name for entry in file.iterdir() if entry.is_file())
         except OSError as error:
             raise OcrkitError(f"cannot read {file}: {error.strerror or error}") from None
-        found = [name for name in names if name[0] != "." and name.lower().endswith(PICTURES)]
+        pictures = [name for name in names if name[0] != "." and name.lower().endswith(PICTURES)]
+        found = [name for name in pictures if not name.endswith(".ocr.pdf")]
         if not found:
             raise OcrkitError(f"{file} holds no picture and no PDF: name the files themselves")
         yield from (file / name for name in found)

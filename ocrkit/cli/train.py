@@ -1,5 +1,6 @@
 """The command that trains one model: of a preset, or on sets of one's own."""
 
+import itertools
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -112,7 +113,7 @@ def train(
     if not sets and (given := [option for option, value in own.items() if value]):
         raise OcrkitError(f"{given[0]} is for sets of your own: give them with --train")
     if sets or begun:
-        recipe, folder = OWN_RECIPE, out or Path("runs/own")
+        recipe, folder, limit = OWN_RECIPE, out or Path("runs/own"), 0.01
         with process_group(world, device):
             if sets:
                 sets, valid = as_sets(world, sets, valid, folder)
@@ -123,12 +124,13 @@ def train(
                 sets = [images.folder / f"train-{kind}" for kind in chosen.train_kinds]
                 valid, recipe = images.folder / "valid", chosen.recipe
                 sizes |= {"image_width": chosen.image_width, "max_length": chosen.max_length}
+                limit = chosen.unfit_limit
             before = begun.model if begun else None
             _train_on_own(
                 *(world, sets, valid, run.model, charset, begun),
                 recipe=replace(recipe, **changes),
                 pad=pad or (begun is not None and begun.pad),
-                unfit_limit=0.01 if unfit_limit is None else unfit_limit,
+                unfit_limit=limit if unfit_limit is None else unfit_limit,
                 seed=seed,
                 folder=folder,
                 device=device,
@@ -162,12 +164,18 @@ def as_sets(
     """LMDB sets as they are; a folder of images with a table of their labels is packed into one.
 
     world: rank 0 packs.
-    out: where packed sets go.
+    out: where packed sets go: NAME, then NAME-2 for another folder of that name, and so on.
     Raises OcrkitError: a folder that is neither, or whose images cannot be packed.
     """
+    paths = [*sets, *([valid] if valid else [])]
+    # Where each folder's set is; those that are given as sets lie where they are.
+    made = {path.resolve(): path for path in paths if (path / "data.mdb").exists()}
 
     def packed(folder: Path) -> Path:
-        if (folder / "data.mdb").exists() or not folder.is_dir():
+        whole = folder.resolve()
+        if whole in made:
+            return made[whole]
+        if not folder.is_dir():
             return folder
         tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLES)
         if len(tables) != 1:
@@ -175,11 +183,13 @@ def as_sets(
                 f"{folder} is no LMDB set (it has no data.mdb), and holds {len(tables)} tables "
                 f"({', '.join(TABLES)}) instead of one with the labels: see `ocrkit pack`"
             )
-        made = out / "sets" / folder.resolve().name
-        pack_set(tables[0], folder, made, folder.name)
-        return made
+        taken = {path.resolve() for path in made.values()}
+        names = itertools.chain([whole.name], (f"{whole.name}-{i}" for i in itertools.count(2)))
+        free = (out / "sets" / name for name in names)
+        made[whole] = next(path for path in free if path.resolve() not in taken)
+        pack_set(tables[0], folder, made[whole], folder.name)
+        return made[whole]
 
-    paths = [*sets, *([valid] if valid else [])]
     found = world.broadcast_from_main(lambda: list(map(packed, paths)))
     return found[: len(sets)], found[-1] if valid else None
 

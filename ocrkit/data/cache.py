@@ -132,8 +132,6 @@ def _decode_all(
             broken.append((index, str(error)))
             return None
 
-    # LMDB opens its handle on first use; do so before the threads share it.
-    images.image_bytes(0)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         rows = [row for row in pool.map(one, range(len(images))) if row is not None]
     if not rows:

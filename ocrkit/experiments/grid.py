@@ -21,13 +21,14 @@ class Run:
 
 
 def grid(models: tuple[str, ...] = (), seeds: tuple[int, ...] = (1,)) -> list[Run]:
-    """The runs of a sweep; no models named means all 24.
+    """The runs of a sweep, each once; no models named means all 24.
 
     Raises OcrkitError: an unknown model name.
     """
     for name in models:
         parse_name(name)
-    return [Run(model, seed) for seed in seeds for model in (models or MODEL_NAMES)]
+    # Two of one name would be trained side by side, in the same folder.
+    return list(dict.fromkeys(Run(m, seed) for seed in seeds for m in (models or MODEL_NAMES)))
 
 
 @cache

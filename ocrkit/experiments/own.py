@@ -1,5 +1,6 @@
 """Training on a user's own sets: looked at first, then trained, resumable, ready to read."""
 
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -102,7 +103,7 @@ def train_own(
         records it, so that reading pads too.
     width: multiplier of the layers' channels; 1 is the paper's.
     start: trained weights to begin with, of a model of the same layers.
-    recipe: its batch size is raised to a multiple of the number of sets.
+    recipe: its batch size is raised to a multiple of the number of sets, and of processes.
     folder: where the checkpoint, `own.json` and, until the end, the training's state go.
     world: which of several connected processes this is; rank 0 alone writes.
     settings: other fields of `Trainer`, such as engine.
@@ -118,7 +119,8 @@ def train_own(
     sizes: dict[str, Any] = {"image_width": image_width, "max_length": max_length}
     about = {"test": valid, "test_name": "valid", "pad": pad, "unfit_limit": unfit_limit}
     look(diagnose(train, model, charset=charset, **about, **sizes))
-    recipe = replace(recipe, batch_size=-(-recipe.batch_size // len(train)) * len(train))
+    parts = math.lcm(len(train), world.size)
+    recipe = replace(recipe, batch_size=-(-recipe.batch_size // parts) * parts)
     sizes |= {"width": width}
     identity = {
         **{"model": model, "charset": charset, **sizes},

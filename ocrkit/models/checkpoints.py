@@ -34,26 +34,13 @@ def save_checkpoint(
     weight is not finite.
     """
     _check_classes(model.name, model.classes, charset)
-    stem = stem_of(path)
-    state = {key: value.detach().cpu().contiguous() for key, value in kept_state(model).items()}
-    if half:  # not norms and biases: a running variance can be larger than float16 holds
-        state = {key: value.half() if value.ndim > 1 else value for key, value in state.items()}
-    check_finite(state, stem.name)
-    weights = safetensors.torch.save(state)
     described = {
         "format": FORMAT,
         "name": model.name,
         **{size: getattr(model, size) for size in _SIZES},
         "charset": charset,
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "info": info,
     }
-    weights_file, json_file = _file(stem, ".safetensors"), _file(stem, ".json")
-    # Both are whole before either is moved into place.
-    with atomic_file(weights_file) as new_weights, atomic_file(json_file) as new_json:
-        new_weights.write_bytes(weights)
-        new_json.write_text(to_json(described), encoding="utf-8")
-    return weights_file
+    return write_pair(stem_of(path), kept_state(model), described, half, info)
 
 
 def load_checkpoint(path: str | Path) -> tuple[Recognizer, dict[str, Any]]:
@@ -64,7 +51,7 @@ def load_checkpoint(path: str | Path) -> tuple[Recognizer, dict[str, Any]]:
     Raises OcrkitError for missing, damaged or mismatched files, and weights that are not finite.
     """
     stem = stem_of(path)
-    weights_file, json_file = _file(stem, ".safetensors"), _file(stem, ".json")
+    weights_file, json_file = file_of(stem, ".safetensors"), file_of(stem, ".json")
     if not json_file.exists() and (inside := sorted(stem.glob("*.safetensors"))):
         raise OcrkitError(
             f"{stem} is a folder: give a checkpoint in it, such as {inside[0].with_suffix('')}"
@@ -77,23 +64,54 @@ def load_checkpoint(path: str | Path) -> tuple[Recognizer, dict[str, Any]]:
         raise OcrkitError(
             f"{json_file} has format {described['format']}, newer than {FORMAT}: update ocrkit"
         )
-    weights = read_file(weights_file, most=2**34)
-    if hashlib.sha256(weights).hexdigest() != described["weights_sha256"]:
-        raise OcrkitError(
-            f"{weights_file} is damaged or belongs to another .json file: copy both again"
-        )
     try:
         _check_classes(described["name"], described["classes"], described["charset"])
         model = Recognizer(described["name"], **{size: described[size] for size in _SIZES})
-        model.load_state_dict(safetensors.torch.load(weights))
     except OcrkitError as error:
         raise OcrkitError(f"{json_file}: {error}") from error
+    fill(model, stem, described["weights_sha256"], most=2**34)
+    return model.eval(), described
+
+
+def write_pair(
+    stem: Path, state: Mapping[str, Tensor], note: dict[str, Any], half: bool, info: dict[str, Any]
+) -> Path:
+    """Write STEM.safetensors and STEM.json, whole or not at all; returns the first's path.
+
+    half: store matrices and kernels in float16. note, info: what the .json says.
+    Raises OcrkitError: a weight is not finite, or the disk is full.
+    """
+    state = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    if half:  # not norms and biases: a running variance can be larger than float16 holds
+        state = {key: value.half() if value.ndim > 1 else value for key, value in state.items()}
+    check_finite(state, stem.name)
+    weights = safetensors.torch.save(state)
+    note = {**note, "weights_sha256": hashlib.sha256(weights).hexdigest(), "info": info}
+    weights_file, json_file = file_of(stem, ".safetensors"), file_of(stem, ".json")
+    # Both are whole before either is moved into place.
+    with atomic_file(weights_file) as new_weights, atomic_file(json_file) as new_json:
+        new_weights.write_bytes(weights)
+        new_json.write_text(to_json(note), encoding="utf-8")
+    return weights_file
+
+
+def fill(model: torch.nn.Module, stem: Path, sha256: str, most: int) -> None:
+    """Give a model the weights that `write_pair` wrote.
+
+    sha256: of the file, as its .json says. most: bytes; a larger file cannot be what was meant.
+    Raises OcrkitError: the file is missing, damaged or of another model, or a weight is not finite.
+    """
+    file = file_of(stem, ".safetensors")
+    weights = read_file(file, most)
+    if hashlib.sha256(weights).hexdigest() != sha256:
+        raise OcrkitError(f"{file} is damaged or belongs to another .json file: copy both again")
+    try:
+        model.load_state_dict(safetensors.torch.load(weights))
     except (RuntimeError, SafetensorError) as error:
         raise OcrkitError(
-            f"{json_file} does not describe the weights beside it: copy both files again"
+            f"{file_of(stem, '.json')} does not describe the weights beside it: copy both again"
         ) from error
-    check_finite(model.state_dict(), weights_file)
-    return model.eval(), described
+    check_finite(model.state_dict(), file)
 
 
 def check_finite(state: Mapping[str, Tensor], whose: str | Path) -> None:
@@ -132,5 +150,6 @@ def stem_of(path: str | Path) -> Path:
     return Path(text)
 
 
-def _file(stem: Path, suffix: str) -> Path:
+def file_of(stem: Path, suffix: str) -> Path:
+    """One of a checkpoint's two files."""
     return stem.parent / (stem.name + suffix)

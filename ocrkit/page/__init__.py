@@ -27,7 +27,8 @@ def read(
         reader: what reads the lines; None for ocrkit's own.
 
     Raises:
-        OcrkitError: the file cannot be read, or has several pages and none was named.
+        OcrkitError: the file cannot be read, or has several pages and none was named; the picture
+            has no pixels.
     """
     if isinstance(source, (str, Path)):
         file = PageFile(source)
@@ -40,7 +41,10 @@ def read(
     elif page is not None:
         raise OcrkitError("page= is for files: a picture is one page")
     else:
-        picture = to_grey(source if isinstance(source, Image.Image) else _from_array(source))
+        picture = source if isinstance(source, Image.Image) else _from_array(source)
+        if 0 in picture.size:
+            raise OcrkitError("the picture is empty: it has no pixels")
+        picture = to_grey(picture)
     if reader is None:
         from ocrkit.reader import load_reader
 

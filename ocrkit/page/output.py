@@ -2,6 +2,7 @@
 
 import html
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _FONT = "NanumGothic"
 _INVISIBLE = 3  # PDF 32000-1, table 106: neither fill nor stroke
 _JPEG_QUALITY = 85
+# What no XML may hold (XML 1.0, section 2.2), though a file's name may, and line ends.
+_NO_XML = re.compile("[^ -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Of a line's height: how far its letters' feet stand above its lower edge.
 _BASELINE = 0.15
 
@@ -90,7 +93,7 @@ def to_hocr(pages: Sequence[tuple[str, Page]]) -> str:
 
 def _hocr_page(number: int, name: str, page: Page) -> str:
     where = f"bbox 0 0 {page.image.width} {page.image.height}"
-    title = html.escape(f'image "{name}"; {where}; ppageno {number - 1}')
+    title = _escape(f'image "{name}"; {where}; ppageno {number - 1}')
     lines = "\n".join(_hocr_line(f"{number}_{i}", each) for i, each in enumerate(page.lines, 1))
     return f'<div class="ocr_page" id="page_{number}" title="{title}">\n{lines}\n</div>'
 
@@ -99,12 +102,16 @@ def _hocr_line(number: str, line: Line) -> str:
     words = " ".join(
         f'<span class="ocrx_word" id="word_{number}_{i}" '
         f'title="{_bbox(word.box)}; x_wconf {round(100 * word.confidence)}">'
-        f"{html.escape(word.text)}</span>"
+        f"{_escape(word.text)}</span>"
         for i, word in enumerate(line.words, 1)
     )
     return (
         f'<span class="ocr_line" id="line_{number}" title="{_bbox(line.box)}">{words}</span><br/>'
     )
+
+
+def _escape(text: str) -> str:
+    return html.escape(_NO_XML.sub(lambda found: ascii(found[0])[1:-1], text))
 
 
 def _bbox(box: tuple[int, int, int, int]) -> str:

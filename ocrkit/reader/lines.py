@@ -1,6 +1,5 @@
 """Reading lines: crops in, text with the place of each character out."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,14 +9,12 @@ from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
-import safetensors.torch
 import torch
 from pydantic import Field
-from safetensors import SafetensorError
 
 from ocrkit.errors import OcrkitError
-from ocrkit.files import atomic_file, read_file, read_json, to_json
-from ocrkit.models.checkpoints import check_finite
+from ocrkit.files import read_json
+from ocrkit.models.checkpoints import file_of, fill, stem_of, write_pair
 from ocrkit.reader.charset import BLANK, SIGNS, decode
 from ocrkit.reader.network import HEIGHT, STRIDE, LineNetwork, best_classes
 from ocrkit.reader.straight import straighten
@@ -138,7 +135,7 @@ def weights_of(name: str | Path | None) -> Path:
     """
     if name is None or (str(name) == READER and not Path(f"{name}.json").is_file()):
         return resource("results", "reader") / READER
-    return Path(name)
+    return stem_of(name)
 
 
 def load_reader(path: str | Path | None = None) -> Reader:
@@ -148,43 +145,24 @@ def load_reader(path: str | Path | None = None) -> Reader:
         OcrkitError: files are missing, damaged, or of another charset.
     """
     stem = weights_of(path)
-    weights_file = stem.with_suffix(".safetensors")
-    note = read_json(stem.with_suffix(".json"), ReaderNote)
+    note = read_json(file_of(stem, ".json"), ReaderNote)
     if note["signs"] != SIGNS:
-        raise OcrkitError(f"{weights_file} writes other signs than this ocrkit: train it again")
-    weights = read_file(weights_file, most=2**28)
-    if hashlib.sha256(weights).hexdigest() != note["weights_sha256"]:
-        raise OcrkitError(f"{weights_file} is damaged or belongs to another .json: copy both again")
+        raise OcrkitError(f"{stem} writes other signs than this ocrkit: train it again")
     network = LineNetwork(tuple(note["channels"]), note["hidden"])
-    try:
-        network.load_state_dict(safetensors.torch.load(weights))
-    except (RuntimeError, SafetensorError) as error:
-        raise OcrkitError(f"{weights_file} does not fit its .json file: copy both again") from error
-    check_finite(network.state_dict(), weights_file)
+    fill(network, stem, note["weights_sha256"], most=2**28)
     return Reader(network, note["info"])
 
 
 def save_reader(network: LineNetwork, path: str | Path, **info: Any) -> Path:
     """Write PATH.safetensors (matrices and kernels in half precision) and PATH.json."""
-    stem = Path(path)
-    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    weights = safetensors.torch.save({k: v.half() if v.ndim > 1 else v for k, v in state.items()})
     convolutions = [m for m in network.features if isinstance(m, torch.nn.Conv2d)]
     note = {
         "format": 1,
         "signs": SIGNS,
         "channels": [convolution.out_channels for convolution in convolutions],
         "hidden": network.sequence.rnn.hidden_size,
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "info": info,
     }
-    check_finite(state, stem)
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    weights_file, json_file = stem.with_suffix(".safetensors"), stem.with_suffix(".json")
-    with atomic_file(weights_file) as new_weights, atomic_file(json_file) as new_json:
-        new_weights.write_bytes(weights)
-        new_json.write_text(to_json(note), encoding="utf-8")
-    return weights_file
+    return write_pair(stem_of(path), network.state_dict(), note, half=True, info=info)
 
 
 def _checked(index: int, image: np.ndarray) -> np.ndarray:

@@ -62,7 +62,11 @@ class Texts:
         self.nouns = self.nouns * 2 + nouns
 
     def line(self, length: int) -> str:
-        """A line of at most about `length` characters, as if cut from running text."""
+        """A line of at most about `length` characters, as if cut from running text.
+
+        A short line that should end with a word but holds no space so far, up to 2 in 100, ends a
+        dozen characters later instead: the committed reader was trained, and is tested, on such.
+        """
         kind = self.random.random()
         if kind < 0.1:
             return self._syllables(length)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pictures import flat, picture
+from pictures import flat, picture, plain
 from PIL import Image
 
 from ocrkit.data import cache
@@ -149,6 +149,16 @@ def test_broken_pictures_are_named_and_texts_stay_in_step(tmp_path):
         assert [i for i, _ in pixels.broken] == [1, 4]
         assert all("does not decode" in reason for _, reason in pixels.broken)
         assert np.array_equal(pixels.pixels[1], resize(images.image(2), 40))
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+def test_a_set_that_lacks_an_image_is_read_without_it(tmp_path, gone):
+    content = {f"label-{i:09d}": b"text" for i in (1, 2, 3)} | {"num-samples": b"3"}
+    content |= {f"image-{i:09d}": picture(i) for i in (1, 2, 3) if i != gone}
+    pixels = load_pixels(ImageSet(plain(tmp_path / "s", content)), 40)
+    assert pixels.broken[0][0] == gone - 1
+    assert "lacks image" in pixels.broken[0][1]
+    assert len(pixels) == 2
 
 
 def test_no_picture_decodes(tmp_path, refused):

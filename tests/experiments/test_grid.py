@@ -21,6 +21,10 @@ def test_all_24_unless_named():
     ]
 
 
+def test_what_is_named_twice_is_one_run():
+    assert grid(("None-VGG-None-CTC",) * 2, (1, 1)) == [Run("None-VGG-None-CTC", 1)]
+
+
 def test_files_are_called_after_model_and_seed():
     assert Run("None-VGG-None-CTC", 3).name == "None-VGG-None-CTC-s3"
     assert len({run.name for run in grid(seeds=(1, 11))}) == 48

@@ -16,6 +16,7 @@ from ocrkit.models import Recognizer, load_checkpoint, save_checkpoint
 from ocrkit.models.transfer import load_start
 from ocrkit.reading import Reader
 from ocrkit.training import Trainer
+from ocrkit.training.distributed import World
 from ocrkit.training.trainer import ReadingTask
 
 CTC, ATTN = "None-VGG-BiLSTM-CTC", "TPS-RCNN-None-Attn"
@@ -78,6 +79,22 @@ def test_every_batch_has_equal_parts_of_each_set(sets, tmp_path, monkeypatch):
     (parts, size) = seen[0]
     assert size == 6  # 5 do not divide by two sets
     assert [len(part) for part in parts] == [3, 3]
+
+
+@pytest.mark.parametrize(("asked", "taken"), [(5, 6), (6, 6), (7, 12)])
+def test_every_process_has_an_equal_part_of_each_batch(sets, tmp_path, monkeypatch, asked, taken):
+    seen = []
+
+    def new_trainer(*what, **_):
+        seen.append(what[5].batch_size)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ocrkit.experiments.own.new_trainer", new_trainer)
+    monkeypatch.setattr(World, "barrier", lambda self: None)
+    recipe = replace(RECIPE, batch_size=asked)
+    with pytest.raises(KeyboardInterrupt):  # two sets on three processes
+        train(sets, tmp_path / "run", recipe=recipe, world=World(0, 3))
+    assert seen == [taken]
 
 
 def test_a_set_on_its_own_without_validation(sets, tmp_path):

@@ -162,6 +162,11 @@ def test_a_file_of_several_pages_wants_a_number(tmp_path, refused):
         read(page, page=1, reader=StandIn())
     with refused("an array of pixels is"):
         read(np.zeros((4, 4, 9)), reader=StandIn())
+    for shape in ((0, 10), (10, 0), (0, 10, 3)):
+        with refused("the picture is empty"):
+            read(np.zeros(shape, np.uint8), reader=StandIn())
+    with refused("the picture is empty"):
+        read(Image.new("L", (0, 10)), reader=StandIn())
 
 
 def test_a_picture_is_read_by_the_kits_own_reader_if_no_other_is_given():

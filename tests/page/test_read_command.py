@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pypdfium2 as pdfium
 import pytest
@@ -99,6 +100,28 @@ def test_a_name_that_is_no_unicode_is_read_and_written(here, ocrkit):
     assert (code, json.loads(text)["file"]) == (0, r"\udcb0\udca1.png")
     code, _, complaint = ocrkit("read", name, "--json", "--hocr", "--pdf", "--out", "read")
     assert (code, len(list(Path("read").iterdir()))) == (0, 3), complaint
+
+
+def test_a_control_character_in_a_name_breaks_no_document(here, ocrkit):
+    shutil.copy("page.png", "a\x01b\n.png")
+    for out in ((), ("--out", "read")):
+        code, text, _ = ocrkit("read", "a\x01b\n.png", "--hocr", *out)
+        assert code == 0
+        text = text or Path("read/a\x01b\n.ocr.hocr").read_text(encoding="utf-8")
+        (page,) = ElementTree.fromstring(text).iterfind(".//*[@class='ocr_page']")
+        assert page.get("title", "").startswith(r'image "a\x01b\n.png"; ')
+
+
+def test_what_was_written_into_a_folder_is_not_read_with_it(here, ocrkit):
+    Path("scans").mkdir()
+    shutil.copy("page.png", "scans")
+    for _ in range(2):
+        code, _, complaint = ocrkit("read", "scans", "--pdf", "--out", "scans")
+        assert (code, complaint) == (0, "wrote scans/page.ocr.pdf\n")
+    assert ocrkit("read", "scans/page.ocr.pdf")[0] == 0  # by its name it is
+    Path("scans/page.png").unlink()
+    code, _, complaint = ocrkit("read", "scans")
+    assert (code, complaint.count("scans holds no picture and no PDF")) == (1, 1)
 
 
 def test_a_pipe_is_refused_and_not_waited_for(here, ocrkit):

@@ -100,6 +100,15 @@ def test_a_saved_reader_reads_as_before(tmp_path, reader):
     )
 
 
+def test_a_name_may_hold_a_dot(tmp_path, reader):
+    weights = save_reader(reader.network, tmp_path / "menu-v1.2", steps=3)
+    names = ["menu-v1.2.json", "menu-v1.2.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert weights == tmp_path / names[1]
+    for name in ("menu-v1.2", *names):
+        assert load_reader(tmp_path / name).info == {"steps": 3}
+
+
 def test_files_that_do_not_fit_are_refused(tmp_path, reader, refused):
     weights = save_reader(reader.network, tmp_path / "small")
     note = weights.with_suffix(".json")
@@ -114,7 +123,7 @@ def test_files_that_do_not_fit_are_refused(tmp_path, reader, refused):
     with refused("other signs"):
         load_reader(weights)
     noted(hidden=17)
-    with refused("does not fit"):
+    with refused("does not describe"):
         load_reader(weights)
     noted(channels=[1])
     with refused("channels"):
