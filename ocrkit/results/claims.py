@@ -27,13 +27,13 @@ LARGEST_GAIN = 34
 TPS_PARAMETERS = 1.6
 MEAN_PARAMETERS = {"ResNet": 47.7, "VGG": 9.0, "RCNN": 5.3}
 REPRODUCED, DIFFERS, NOT_SETTLED = "reproduced", "differs", "not settled"
-CANNOT, IN_PART = "cannot be checked", "holds in part"
+CANNOT, IN_PART, MEAN_ONLY = "cannot be checked", "holds in part", "in the mean only"
 
 
 class Finding(NamedTuple):
     """What the rows say of one claim."""
 
-    verdict: str  # reproduced, differs, holds in part, not settled or cannot be checked
+    verdict: str  # one of the six words above
     value: float = math.nan  # the number that the verdict rests on and its 95 % interval; NaN: none
     low: float = math.nan
     high: float = math.nan
@@ -89,12 +89,10 @@ def claims_table(rows: Rows = None, who: str = "yours") -> pd.DataFrame:
     test images that it describes; paper_verdict_sentences is for the 2,700 sentences alone.
     """
     table, sentences = published.claims(), _of_paper(statistics.PAPER_SENTENCES)
-    names, units = table["name"], table["unit"]
+    names = table["name"]
     for source, found in {"paper": _of_paper(statistics.PAPER_MIX), who: judge(rows)}.items():
         table[f"{source}_verdict"] = [found[name].verdict for name in names]
-        table[f"{source}_evidence"] = [
-            found[name].evidence(unit) for name, unit in zip(names, units, strict=True)
-        ]
+        table[f"{source}_evidence"] = [found[c.name].evidence(c.unit) for c in table.itertuples()]
         if source == "paper":
             table["paper_verdict_sentences"] = [sentences[name].verdict for name in names]
     return table.drop(columns=["name", "unit", "rests_on"])
@@ -114,19 +112,23 @@ def judge_gains(gains: Gains, expected: int) -> Finding:
     """The verdict on "this option is better than that": for each pair, and on average.
 
     Holds in part: surely better in some pairs and surely worse in others. Reproduced: better on
-    average, and surely worse in no pair. Differs: worse on average, and surely better in no pair.
-    Else not settled.
+    average and in half of the pairs or more, and surely worse in none; else a surely better average
+    is one "in the mean only". Differs: reproduced, for worse. All others are not settled.
     expected: pairs that a whole grid has.
     """
     table = gains.table
     if table.empty:
         return Finding(CANNOT, expected=expected)
     better, worse = (table.index[table["state"] == state] for state in ("holds", "fails"))
-    names = f"holds: {len(better)}" + (f"; fails: {', '.join(worse)}" if len(worse) else "")
+    gaining, losing = (table["gain"] > 0).sum(), (table["gain"] < 0).sum()
+    names = f"{gaining} of {len(table)} pairs gain, {len(better)} surely"
+    names += f"; surely worse: {', '.join(worse)}" * bool(len(worse))
     verdict = settled(gains.low, gains.high)
     if len(better) and len(worse):
         verdict = IN_PART
-    elif (verdict == REPRODUCED and len(worse)) or (verdict == DIFFERS and len(better)):
+    elif verdict == REPRODUCED and (len(worse) or 2 * gaining < len(table)):
+        verdict = MEAN_ONLY
+    elif verdict == DIFFERS and (len(better) or 2 * losing < len(table)):
         verdict = NOT_SETTLED
     return Finding(verdict, gains.mean, gains.low, gains.high, len(table), expected, names)
 
@@ -143,8 +145,7 @@ def _largest_tps_gain(side: Side) -> Finding:
     largest = table[table["gain"] == table["gain"].max()]
     gain, low, high = largest[["gain", "low", "high"]].iloc[0]
     pairs = "" if len(largest) == len(table) > 1 else ", ".join(largest.index)
-    reached = low < LARGEST_GAIN + 1 and high >= LARGEST_GAIN
-    verdict = NOT_SETTLED if reached else DIFFERS
+    verdict = NOT_SETTLED if low < LARGEST_GAIN + 1 and high >= LARGEST_GAIN else DIFFERS
     verdict = REPRODUCED if math.floor(gain) == LARGEST_GAIN else verdict
     return Finding(verdict, gain, low, high, len(table), 12, pairs)
 

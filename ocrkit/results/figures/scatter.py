@@ -1,12 +1,11 @@
 """Figures 4 and 5: accuracy against time and against parameters, the paper's 24 beside ours."""
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -25,7 +24,12 @@ _OUR_TIME = "time per image (ms, log scale)\nmedian{batch}, measured after all t
 _SIZES = {1: (6.8, 5.2), 2: (10.4, 5.2), 3: (13.2, 5.2)}  # inches, by panels
 _PARAMETERS = "parameters (millions, log scale)"
 _FRONTIER: dict[str, Any] = {"color": style.INK, "linestyle": (0, (4, 3)), "linewidth": 1}
-_HALO = withStroke(linewidth=2.5, foreground="white")  # a line behind a name does not strike it out
+_NAME: dict[str, Any] = {  # under the markers, so that a name's white edge rubs none out
+    **{"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": 7.5},
+    **{"zorder": 2.5, "path_effects": [withStroke(linewidth=1.5, foreground="white")]},
+    "arrowprops": {"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.7, "shrinkA": 0},
+}
+_RING = np.clip([(1.42 * np.cos(t), 1.42 * np.sin(t)) for t in np.arange(24) * np.pi / 12], -1, 1)
 
 
 def accuracy_against(cost: str, reference: Rows = None, yours: Rows = None) -> Figure:
@@ -56,31 +60,37 @@ def accuracy_against(cost: str, reference: Rows = None, yours: Rows = None) -> F
 
 
 def name_points(axes: Axes, points: pd.DataFrame, names: Sequence[str]) -> list[Text]:
-    """Write names near their points, with a thin line to each, away from points and other names.
+    """Write names near their points, with a thin line to each, off markers, steps and other names.
 
     axes: laid out already (its limits and place in the figure are final).
     points: all points that are drawn: columns x and y in data coordinates, indexed by name.
-    names: of those that get their name.
+    names: of those that get their name: a frontier's models, the cheapest first.
     """
-    chosen = points.loc[list(names)].to_numpy()
-    notes = [
-        axes.text(x, y, name, fontsize=7.5, zorder=4, path_effects=[_HALO])
-        for name, (x, y) in zip(names, chosen, strict=True)
-    ]
-    # adjustText keeps away from points alone; a marker is a square of nine of them, 8 points wide.
-    pixels = axes.transData.transform(points.to_numpy())
-    offsets = [4 / 72 * axes.figure.dpi * np.array(d) for d in product((-1, 0, 1), repeat=2)]
-    filled = axes.transData.inverted().transform(np.concatenate([pixels + d for d in offsets]))
-    adjust_text(
-        notes,
-        *filled.T,
-        target_x=chosen[:, 0],
-        target_y=chosen[:, 1],
-        ax=axes,
-        iter_lim=300,  # steps, not seconds: the same figure on any machine
-        expand=(1.05, 1.2),
-        arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.7},
-    )
+    notes = [axes.annotate(name, points.loc[name], (0, 0), **_NAME) for name in names]
+    pt, frame, taken = axes.figure.dpi / 72, axes.get_window_extent(), np.empty((0, 2, 2))
+    markers = axes.transData.transform(points.to_numpy())
+    chosen = markers[points.index.get_indexer(list(names))]
+    corners = np.stack([np.repeat(chosen[:, 0], 2)[1:], np.repeat(chosen[:, 1], 2)[:-1]], axis=1)
+    lines = [np.linspace(a, b, 2 + int(abs(b - a).max() / pt / 3)) for a, b in pairwise(corners)]
+    for note, here in zip(notes, chosen, strict=True):
+        half = np.array(Text.get_window_extent(note).size) / 2
+        # Where the name may stand: its middle on rectangles around the point, the nearest first.
+        away = np.concatenate([_RING * (half + gap * pt) for gap in range(5, 90, 5)])
+        low, high = here + away - half, here + away + half
+        cost = np.arange(len(away)) / len(_RING)
+        cost += 1000 * ((low < frame.min) | (high > frame.max)).sum(axis=1)
+        avoided = ((100, taken.mean(axis=1), half + 2 * pt), (10, markers, 4 * pt))
+        for weight, dots, reach in (*avoided, (2, np.concatenate([*lines, chosen]), 2 * pt)):
+            inside = (dots > (low - reach)[:, None]) & (dots < (high + reach)[:, None])
+            cost += weight * inside.all(axis=2).sum(axis=1)
+        leaders = here + away[:, None] * np.linspace(0, 1, 30)[:, None]  # (places, dots, 2)
+        others = markers[(markers != here).any(axis=1)][:, None] + [[-4 * pt], [4 * pt]]
+        for box in np.concatenate([taken, others]):
+            cost += 15 * ((leaders > box[0]) & (leaders < box[1])).all(axis=2).any(axis=1)
+        best = int(np.argmin(cost))
+        note.xyann = tuple(away[best] / pt)
+        taken = np.concatenate([taken, [[low[best], high[best]]]])
+        lines.append(leaders[best])
     return notes
 
 
