@@ -89,6 +89,7 @@ def name_points(axes: Axes, points: pd.DataFrame, names: Sequence[str]) -> list[
             cost += 15 * ((leaders > box[0]) & (leaders < box[1])).all(axis=2).any(axis=1)
         best = int(np.argmin(cost))
         note.xyann = tuple(away[best] / pt)
+        note.update_positions(axes.figure.canvas.get_renderer())  # not only when it is drawn
         taken = np.concatenate([taken, [[low[best], high[best]]]])
         lines.append(leaders[best])
     return notes
