@@ -122,7 +122,8 @@ def judge_gains(gains: Gains, expected: int) -> Finding:
     better, worse = (table.index[table["state"] == state] for state in ("holds", "fails"))
     gaining, losing = (table["gain"] > 0).sum(), (table["gain"] < 0).sum()
     names = f"{gaining} of {len(table)} pairs gain, {len(better)} surely"
-    names += f"; surely worse: {', '.join(worse)}" * bool(len(worse))
+    if len(worse):
+        names += f"; surely worse: {', '.join(worse)}"
     verdict = settled(gains.low, gains.high)
     if len(better) and len(worse):
         verdict = IN_PART
