@@ -39,7 +39,7 @@ def call_times(
 
 
 def measure_latency(
-    model: torch.nn.Module, images: torch.Tensor, repeats: int = 20, warmup: int = 2
+    model: torch.nn.Module, images: torch.Tensor, repeats: int = 20
 ) -> tuple[float, float]:
     """Time the reading of one batch (B, 1, H, W), on the model's device, again and again.
 
@@ -47,7 +47,7 @@ def measure_latency(
     call's divided by B.
     """
     model.eval()
-    times = call_times(lambda _: model(images), repeats, warmup, str(images.device)) / len(images)
+    times = call_times(lambda _: model(images), repeats, device=str(images.device)) / len(images)
     return float(np.median(times)), float(np.percentile(times, 95))
 
 

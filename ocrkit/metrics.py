@@ -45,13 +45,8 @@ def rates(read: Sequence[str], true: Sequence[str]) -> tuple[float, float]:
     return error_rate([*map(label_of, read)], [*map(label_of, true)]), error_rate(read, true)
 
 
-def norm_ed_icdar(prediction: str, reference: str) -> float:
-    """1 - edits / length of the longer (ICDAR 2019, 1-N.E.D.); two empty texts agree: 1."""
-    return Levenshtein.normalized_similarity(prediction, reference)
-
-
-def accuracy_interval(right: int, images: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of an accuracy, in percent (Wilson, 1927).
+def accuracy_interval(right: int, images: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of an accuracy, in percent (Wilson, 1927).
 
     It has a width even where all or none are right, as a bootstrap of so few images has not: 3 of 3
     may come from any accuracy above 44 %.
@@ -61,7 +56,7 @@ def accuracy_interval(right: int, images: int, confidence: float = 0.95) -> tupl
         raise OcrkitError(f"no interval for {right} right ones of {images} images")
     from scipy.stats import binomtest  # here, for it takes long to import
 
-    low, high = binomtest(right, images).proportion_ci(confidence, method="wilson")
+    low, high = binomtest(right, images).proportion_ci(method="wilson")
     # Rounding must not keep the measured accuracy outside.
     return 100 * min(low, right / images), 100 * max(high, right / images)
 
@@ -86,7 +81,8 @@ def score(predictions: Sequence[str], references: Sequence[str]) -> Scores:
         low=low,
         high=high,
         cer=error_rate(read, true),
-        norm_ed_icdar=sum(map(norm_ed_icdar, read, true)) / len(true),
+        # 1 - edits / length of the longer (ICDAR 2019, 1-N.E.D.)
+        norm_ed_icdar=sum(map(Levenshtein.normalized_similarity, read, true)) / len(true),
         norm_ed_fork_sum=float(
             sum(Levenshtein.distance(p, r) / len(r) for p, r in zip(read, true, strict=True))
         ),

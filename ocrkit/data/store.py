@@ -259,8 +259,8 @@ class ImageSet:
 
         Sets made elsewhere are read through once.
         """
-        if "fingerprint" in self.manifest:
-            return self.manifest["fingerprint"]
+        if known := self.manifest.get("fingerprint"):
+            return known
         digest = hashlib.sha256()
         for i in range(len(self)):
             digest.update(_digested(self.image_bytes(i), self.text(i).encode("utf-8")))

@@ -47,7 +47,7 @@ class Preset:
     valid_words: float = 0.1
     # one training source each; half of a batch from each of two
     train_kinds: tuple[str, ...] = ("basic", "skew")
-    # the set that learning curves are drawn on, equally many of each kind; so many in all
+    # the set that learning curves are drawn on: `valid_images` in all, equally many of each kind
     valid_kinds: tuple[str, ...] = ("basic", "skew")
     # the kinds whose images a row's accuracy counts; empty: the train_kinds
     scored_kinds: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, create_model
 from ocrkit.errors import OcrkitError
 from ocrkit.experiments.datasets import DataSets
 from ocrkit.experiments.grid import Run
-from ocrkit.experiments.presets import Preset
+from ocrkit.experiments.presets import KINDS, Preset
 from ocrkit.files import atomic_file, check_shape, read_json, write_json
 from ocrkit.models import parse_name
 from ocrkit.resources import resource
@@ -29,7 +29,7 @@ COLUMNS = (
     *("preset", "recipe", "status", "error", "steps", "images"),
     *("train_seconds", "cpu_seconds", "final_loss", "unfit_share"),
     *("accuracy", "accuracy_low", "accuracy_high"),
-    *(f"accuracy_{kind}" for kind in ("basic", "background", "skew", "distortion", "blur")),
+    *(f"accuracy_{kind}" for kind in KINDS),
     *("accuracy_five", "accuracy_seen", *ALONE_COLUMNS),
     *("cer", "norm_ed_icdar", "norm_ed_fork_sum", "jamo_error", "test_images"),
     *("latency_1_ms_median", "latency_1_ms_p95"),

@@ -50,7 +50,8 @@ class Event:
     row: dict | None = None
 
 
-# Has `train_apart` called with these arguments; a process that was lost is a BrokenExecutor.
+# Starts `train_apart` with these arguments somewhere. The future raises BrokenExecutor where that
+# process was lost.
 Submit = Callable[..., Future]
 
 
@@ -154,9 +155,9 @@ def run_together(
     return row if world.is_main else None
 
 
-def is_done(row: dict | None, with_latency: bool = False) -> bool:
-    """Has a run ended well (and been timed)?"""
-    return bool(row and row["status"] == "ok" and (not with_latency or "latency_n" in row))
+def is_done(row: dict | None) -> bool:
+    """Has a run ended well?"""
+    return bool(row and row["status"] == "ok")
 
 
 @contextlib.contextmanager
@@ -289,7 +290,7 @@ def time_runs(
     inputs = to_input(images.copy()).to(device)
     for run in runs:
         row = read_row(folder, run)
-        if not row or not is_done(row) or is_done(row, with_latency=True):
+        if not row or not is_done(row) or "latency_n" in row:
             continue
         model, _ = load_checkpoint(folder / "checkpoints" / run.name)
         model.to(device)

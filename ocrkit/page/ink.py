@@ -21,7 +21,8 @@ class Pieces:
     """Connected components of ink, as arrays of one value a piece.
 
     Attributes:
-        labels: (H, W) int32, 0 where no ink is; piece i has label i + 1.
+        labels: (H, W) int32, 0 where no ink is; piece i of `find_pieces` has label i + 1, which it
+            keeps where only some of the pieces are looked at.
         x0, y0, x1, y1: boxes in pixels; x1 and y1 lie just outside.
         area: pixels of ink.
     """

@@ -96,8 +96,8 @@ def find_lines(grey: np.ndarray, quarters: int | None = None) -> Layout:
     matrix, _ = upright_matrix(grey.shape[::-1], turn, degrees, scale)
     if not g:
         return Layout(picture, matrix, turn, degrees, 0.0, [])
-    g, lines = _lines(picture, g * scale)
-    return Layout(picture, matrix, turn, degrees, g, lines)
+    lines = _lines(picture, g * scale)
+    return Layout(picture, matrix, turn, degrees, g * scale, lines)
 
 
 def _text_ink(grey: np.ndarray, g: float) -> np.ndarray:
@@ -109,7 +109,7 @@ def _text_ink(grey: np.ndarray, g: float) -> np.ndarray:
     return np.concatenate(([False], text))[pieces.labels]
 
 
-def _lines(grey: np.ndarray, g: float) -> tuple[float, list[FoundLine]]:
+def _lines(grey: np.ndarray, g: float) -> list[FoundLine]:
     dark, light, behind = ink(grey, 3 * g)
     rules = find_rules(dark | light, g)
     pieces, runs = {}, []
@@ -122,7 +122,7 @@ def _lines(grey: np.ndarray, g: float) -> tuple[float, list[FoundLine]]:
     runs = _one_of_two(runs, pieces)
     ruled = rules.level | rules.upright
     page = (grey, behind, ruled, g)
-    return g, [_cut(line, pieces[line[0].light], *page) for line in read_order(runs, rules, g)]
+    return [_cut(line, pieces[line[0].light], *page) for line in read_order(runs, rules, g)]
 
 
 def _look_behind(run: Run, behind: np.ndarray, g: float) -> None:
@@ -139,13 +139,13 @@ def _one_of_two(runs: list[Run], pieces: dict[bool, Pieces]) -> list[Run]:
     """Without the runs that are the inside or the outline of others: those of less ink."""
     inked = [int(pieces[r.light].area[r.pieces].sum()) for r in runs]
     kept = []
-    for run, amount in zip(runs, inked, strict=True):
-        rivals = (
-            other
-            for run_, other in zip(runs, inked, strict=True)
-            if run_.light != run.light and _common(run, run_) > 0.5
+    for run, its_ink in zip(runs, inked, strict=True):
+        against = (
+            ink_of_other
+            for other, ink_of_other in zip(runs, inked, strict=True)
+            if other.light != run.light and _common(run, other) > 0.5
         )
-        if amount > max(rivals, default=0):
+        if its_ink > max(against, default=0):
             kept.append(run)
     return kept
 

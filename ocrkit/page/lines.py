@@ -86,6 +86,7 @@ def _looks_like_text(pieces: Pieces, g: float) -> np.ndarray:
 
 
 def _take(pieces: Pieces, kept: np.ndarray) -> Pieces:
+    """Some of the pieces; `labels` stays as it is, so that it holds their numbers from before."""
     boxes = (pieces.x0, pieces.y0, pieces.x1, pieces.y1, pieces.area)
     return Pieces(pieces.labels, *(values[kept] for values in boxes))
 

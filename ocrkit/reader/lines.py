@@ -122,7 +122,7 @@ class Reader:
 
     @torch.inference_mode()
     def classes(self, pixels: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Ink float32 (B, 1, 32, W) -> the best class of each frame and its probability, (B, T)."""
+        """Ink float32 (B, 1, 32, W) -> each frame's best class and its probability, (B, frames)."""
         device = next(self.network.parameters()).device
         ids, sure = best_classes(self.network(pixels.to(device)))
         return ids.cpu().numpy(), sure.cpu().numpy()

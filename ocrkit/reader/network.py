@@ -24,7 +24,7 @@ CHANNELS, HIDDEN = (32, 64, 64, 128, 192), 128
 
 
 class LetterHead(nn.Module):
-    """Frames (B, T, inputs) -> scores of blank and signs, of lead-vowel and of vowel-tail pairs.
+    """Frames (B, frames, inputs) -> scores of blank and signs, lead-vowel pairs, vowel-tail pairs.
 
     A pair's weights are the sum of its letters' and of the pair's own, which start at 0: what is
     learnt of ㅎ in one syllable helps in all.
@@ -40,7 +40,7 @@ class LetterHead(nn.Module):
         self.pair_bias = nn.Parameter(torch.zeros(L * V + V * T))
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores (B, T, 1 + signs), (B, T, leads, vowels), (B, T, vowels, tails)."""
+        """(B, frames, 1 + signs), (B, frames, leads, vowels) and (B, frames, vowels, tails)."""
         first = (self.lead[:, None] + self.vowel).flatten(0, 1) + self.lead_vowel
         second = self.tail.repeat(V, 1) + self.vowel_tail
         pairs = F.linear(frames, torch.cat([first, second]), self.pair_bias)
@@ -81,14 +81,14 @@ def _block(inputs: int, outputs: int, kernel, stride, padding) -> list[nn.Module
 
 
 def log_total(scores: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Logarithm of the sum over all classes of exp(score): (B, T)."""
+    """Logarithm of the sum over all classes of exp(score): (B, frames)."""
     signs, lead_vowel, vowel_tail = scores
     syllables = lead_vowel.logsumexp(2) + vowel_tail.logsumexp(3)
     return torch.cat([signs, syllables], dim=2).logsumexp(2)
 
 
 def class_scores(scores: tuple[Tensor, Tensor, Tensor], ids: np.ndarray) -> Tensor:
-    """Scores (B, T, len(ids)) of a few classes; ids as of `charset`, signs before syllables."""
+    """Scores of a few classes, (B, frames, len(ids)); `ids` as of `charset`, signs first."""
     signs, lead_vowel, vowel_tail = scores
     some, syllables = ids[ids < FIRST_SYLLABLE], ids[ids >= FIRST_SYLLABLE]
     some = torch.from_numpy(some).to(signs.device)
@@ -122,7 +122,7 @@ def ctc_loss(
 
 
 def best_classes(scores: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """The likeliest class of each frame and its probability: int64 and float32 (B, T)."""
+    """The likeliest class of each frame and its probability: int64 and float32 (B, frames)."""
     signs, lead_vowel, vowel_tail = scores
     first, lead = lead_vowel.max(2)
     second, tail = vowel_tail.max(3)

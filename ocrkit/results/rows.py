@@ -43,7 +43,7 @@ def by_model(rows: Rows) -> pd.DataFrame:
     rows: result rows (`runs.csv`), or a frame of `ocrkit.published` (returned with the same
     columns), or None.
     Returns columns model, the four stages, seeds (runs averaged), accuracy_percent,
-    accuracy_plus_minus (points: the wider side of the bootstrap 95 % interval for one seed, the
+    accuracy_plus_minus (points: the wider side of Wilson's 95 % interval for one seed, the
     standard deviation over several), time_ms, params_millions, note (why a model has no number, or
     fewer seeds), and the means of every other numeric column.
     Raises OcrkitError: a row names no model of the 24, or the rows mix presets.

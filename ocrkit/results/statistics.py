@@ -90,11 +90,11 @@ def measure(rows: Rows, images: int | None = None, draws: int = DRAWS, seed: int
     )
 
 
-def interval(draws: np.ndarray | pd.Series, level: float = 0.95) -> tuple[float, float]:
-    """The percentile interval of bootstrap draws (NaN for none)."""
+def interval(draws: np.ndarray | pd.Series) -> tuple[float, float]:
+    """The 95 % percentile interval of bootstrap draws (NaN for none)."""
     if not len(draws):
         return float("nan"), float("nan")
-    low, high = np.quantile(np.asarray(draws), [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(np.asarray(draws), [0.025, 0.975])
     return float(low), float(high)
 
 

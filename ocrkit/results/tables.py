@@ -23,15 +23,15 @@ MIX = {
 }
 
 
-def frontier(rows: pd.DataFrame, cost: str, value: str = "accuracy_percent") -> pd.DataFrame:
+def frontier(rows: pd.DataFrame, cost: str) -> pd.DataFrame:
     """The rows that no other row beats: as cheap or cheaper, as good or better, and not equal.
 
-    rows: any frame with the columns `cost` (less is better) and `value` (more is better);
-        rows where either is missing are left out.
+    rows: any frame with the columns `cost` (less is better) and accuracy_percent; rows where
+        either is missing are left out.
     cost: a column, or "time" / "parameters" for `COSTS`.
     Returns the Pareto frontier, cheapest first; rows equal in both columns stay together.
     """
-    cost = COSTS.get(cost, cost)
+    cost, value = COSTS.get(cost, cost), "accuracy_percent"
     known = rows.dropna(subset=[cost, value]).sort_values([cost, value], kind="stable")
     best_at = known.groupby(cost)[value].max()
     best_cheaper = best_at.cummax().shift(fill_value=float("-inf"))

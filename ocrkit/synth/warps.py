@@ -80,7 +80,9 @@ class Warp:
         return np.stack([x + self.width / 2, y + self.height / 2], axis=-1)
 
 
-def warp_mask(mask: np.ndarray, warp: Warp, left: int, top: int, size: tuple[int, int]):
+def warp_mask(
+    mask: np.ndarray, warp: Warp, left: int, top: int, size: tuple[int, int]
+) -> np.ndarray:
     """What a window of the plane sees of a warped mask, uint8 `size` = (rows, columns).
 
     mask: coverage of the flat line, uint8 (warp.height, warp.width).
@@ -98,7 +100,7 @@ def warp_mask(mask: np.ndarray, warp: Warp, left: int, top: int, size: tuple[int
 def warp_boxes(boxes: np.ndarray, warp: Warp) -> tuple[np.ndarray, np.ndarray]:
     """Boxes of the flat line (n, 4), as left, top, right, bottom, after the warp.
 
-    Returns Rectangles along the reading direction at each box's centre that hold the warped boxes,
+    Returns rectangles along the reading direction at each box's centre that hold the warped boxes,
     (n, 4, 2), and the warped boxes' outlines (n, 2k, 2): top edge from left to right, bottom edge
     from right to left.
     """

@@ -92,8 +92,6 @@ def test_what_counts_as_done():
     assert not is_done(None)
     assert not is_done({"status": "failed"})
     assert is_done({"status": "ok"})
-    assert not is_done({"status": "ok"}, with_latency=True)
-    assert is_done({"status": "ok", "latency_n": 64}, with_latency=True)
 
 
 def test_two_experiments_do_not_mix(tiny, data, tmp_path, refused):

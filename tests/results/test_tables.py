@@ -18,15 +18,15 @@ points = st.lists(
 
 @given(points)
 def test_the_frontier_is_what_a_comparison_of_all_pairs_finds(pairs):
-    frame = pd.DataFrame(pairs, columns=["cost", "value"], dtype=float)
+    frame = pd.DataFrame(pairs, columns=["cost", "accuracy_percent"], dtype=float)
     known = [(c, v) for c, v in pairs if v is not None]
     expected = sorted(
         (c, v)
         for c, v in known
         if not any(a <= c and b >= v and (a < c or b > v) for a, b in known)
     )
-    found = tables.frontier(frame, "cost", "value")
-    assert list(found[["cost", "value"]].itertuples(index=False, name=None)) == expected
+    found = tables.frontier(frame, "cost")
+    assert list(found[["cost", "accuracy_percent"]].itertuples(index=False, name=None)) == expected
 
 
 def test_the_true_frontiers_of_the_paper():

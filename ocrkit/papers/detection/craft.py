@@ -50,10 +50,9 @@ def craft_loss(scores: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 @torch.inference_mode()
 def predict_maps(model: nn.Module, images: np.ndarray) -> np.ndarray:
     """Region and affinity scores, float32 (N, 2, H / 2, W / 2), of images uint8 (N, H, W)."""
-    device = next(model.parameters()).device
     model.eval()
     parts = [np.array(images[i : i + _CHUNK]) for i in range(0, len(images), _CHUNK)]
-    return np.concatenate([model(to_input(p).to(device)).float().cpu().numpy() for p in parts])
+    return np.concatenate([model(to_input(p)).float().numpy() for p in parts])
 
 
 def detect(model: nn.Module, images: np.ndarray) -> list[np.ndarray]:
@@ -100,10 +99,8 @@ class CraftTask:
             more = weak_batch(model, weak_set, rng.choice(len(weak_set), weak, replace=False))
             pairs = zip((images, targets, weights), more, strict=True)
             images, targets, weights = map(np.concatenate, pairs)
-        device = next(model.parameters()).device
-        scores = model(to_input(images).to(device))
-        truth = (torch.from_numpy(np.float32(t)).to(device) for t in (targets, weights))
-        return craft_loss(scores, *truth)
+        truth = (torch.from_numpy(np.float32(t)) for t in (targets, weights))
+        return craft_loss(model(to_input(images)), *truth)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         return f1_scores(detect, model, self.valid)

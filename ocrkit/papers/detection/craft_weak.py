@@ -40,6 +40,8 @@ def split_word(region: np.ndarray) -> np.ndarray:
         if stats[label][cv2.CC_STAT_AREA] < _LEAST_AREA:
             lands[lands == label] = 0
     lands = lands.astype(np.float32)  # cv2.dilate knows no int32
+    # Each land grows by a pixel on every side, so far as the score is above the level and no other
+    # land is there, until none grows any more; then the level sinks.
     for level in np.linspace(_CORE, _EDGE, _LEVELS) * highest:
         before = -1
         while before != (before := np.count_nonzero(lands)):

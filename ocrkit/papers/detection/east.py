@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ocrkit.papers.detection.detectors import hardest
 from ocrkit.papers.shared.backbone import conv
 from ocrkit.papers.shared.quads import as_quads, from_boxes, iou_matrix, nms
-from ocrkit.papers.shared.sampling import pixel_centres
+from ocrkit.papers.shared.sampling import cell_centres
 
 SHRINK = 0.3  # EAST: of the shorter side, left out at each end
 ANGLE_WEIGHT = 10.0  # lambda of the geometry's loss
@@ -60,7 +60,7 @@ def _one_target(boxes: Tensor, size: tuple[int, int], stride: int) -> EastMaps:
         nothing = boxes.new_zeros(size)
         return EastMaps(nothing, boxes.new_zeros(4, *size), nothing, nothing == 0)
     cx, cy, w, h, angle = boxes[..., None, None].unbind(1)
-    x, y = (stride * c for c in pixel_centres(*size, boxes))
+    x, y = (stride * c for c in cell_centres(*size, boxes))
     cos, sin = angle.cos(), angle.sin()
     # Along the text and across it, from the box's centre.
     a, d = (x - cx) * cos - (y - cy) * sin, (x - cx) * sin + (y - cy) * cos
@@ -135,7 +135,7 @@ def decode(
 def _boxes(distances: Tensor, angle: Tensor, at: Tensor, stride: int) -> Tensor:
     """Boxes (n, 5) from what the n cells of a mask (H, W) say."""
     rows, columns = at.shape
-    x, y = (stride * c.expand(at.shape)[at] for c in pixel_centres(rows, columns, distances))
+    x, y = (stride * c.expand(at.shape)[at] for c in cell_centres(rows, columns, distances))
     top, right, bottom, left = distances
     cos, sin = angle.cos(), angle.sin()
     # The centre lies (right - left) / 2 along the text and (bottom - top) / 2 across it.

@@ -61,13 +61,13 @@ def straighten(images: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def smooth_moves(count: int = POWERS) -> Tensor:
-    """Ways to move all control points at once, (20, 2 * count) float64, orthogonal, mean square 1.
+def smooth_moves() -> Tensor:
+    """Ways to move all control points at once, (20, 2 * POWERS) float64, orthogonal, mean square 1.
 
-    Columns x^k and y x^k for k below `count`: shifts, zooms, slants, turns, arcs, waves.
+    Columns x^k and y x^k for k below POWERS: shifts, zooms, slants, turns, arcs, waves.
     """
     x, y = target_fiducials().T[:, :, None]
-    powers = x ** torch.arange(count)
+    powers = x ** torch.arange(POWERS)
     moves, _ = torch.linalg.qr(torch.cat([powers, y * powers], dim=1))
     return moves * FIDUCIALS**0.5
 
@@ -180,13 +180,10 @@ class BidirectionalReading:
     def loss(self, model: ASTER, step: int) -> Tensor:
         """Mean of the two decoders' cross-entropies on this step's batch."""
         batch, labels = self.batches[step], attention_labels()
-        device = next(model.parameters()).device
         ids = [
-            labels.encode(texts)[0].to(device)
-            for texts in (batch.texts, [text[::-1] for text in batch.texts])
+            labels.encode(texts)[0] for texts in (batch.texts, [text[::-1] for text in batch.texts])
         ]
-        images = to_input(batch.pixels).to(device)
-        logits = model.decode_both(images, [row[:, :-1] for row in ids])
+        logits = model.decode_both(to_input(batch.pixels), [row[:, :-1] for row in ids])
         # L = -1/2 sum over t of (log p_ltr(y_t) + log p_rtl(y_t))
         forward, backward = map(attention_loss, logits, ids)
         return (forward + backward) / 2
@@ -199,13 +196,12 @@ class BidirectionalReading:
 def read_both_ways(model: ASTER, words: WordSet) -> dict[str, list[str]]:
     """Word images of 64 x 96 read by the decoders ("ahead", "back") and by both ("better")."""
     model.eval()
-    device = next(model.parameters()).device
     texts: dict[str, list[str]] = {"ahead": [], "back": [], "better": []}
     for part in to_input(words.images).split(100):
-        ahead, back = model.decode_both(part.to(device))
+        ahead, back = model.decode_both(part)
         ways = (ahead, reverse_text(back), higher_scored(ahead, back))
         for way, logits in zip(texts, ways, strict=True):
-            texts[way] += attention_labels().decode(logits.argmax(dim=2).cpu())
+            texts[way] += attention_labels().decode(logits.argmax(dim=2))
     return texts
 
 

@@ -209,15 +209,13 @@ class Focusing:
     def loss(self, model: FAN, step: int) -> Tensor:
         """L = (1 - lambda) L_att + lambda L_focus of this step's batch."""
         (rows,) = self.batches.indices(step)
-        device = model.x.device
-        images = to_input(self.words.images[rows]).to(device)
-        ids = self.labels.encode([self.words.texts[row] for row in rows])[0].to(device)
-        attended = model.attend(images, ids)
+        ids = self.labels.encode([self.words.texts[row] for row in rows])[0]
+        attended = model.attend(to_input(self.words.images[rows]), ids)
         reading = attention_loss(attended[0].logits, ids)
         if model.focus is None or step < self.focus_start:
             return reading
-        with torch.autocast(device.type, enabled=False):
-            focusing = focus_loss(model, attended, ids[:, 1:-1], self.quads[rows].to(device))
+        with torch.autocast("cpu", enabled=False):
+            focusing = focus_loss(model, attended, ids[:, 1:-1], self.quads[rows])
         return (1 - FOCUS_WEIGHT) * reading + FOCUS_WEIGHT * focusing
 
     def validate(self, model: FAN) -> dict[str, float]:
@@ -231,10 +229,9 @@ class Focusing:
 def centres_of(model: FAN, words: WordSet) -> Tensor:
     """Attention centres of each character, teacher-forced, (N, 4, 2) pixels."""
     model.eval()
-    ids = attention_labels().encode(words.texts)[0].to(model.x.device)
-    images = to_input(words.images).to(model.x.device)
+    images, ids = to_input(words.images), attention_labels().encode(words.texts)[0]
     parts = zip(images.split(100), ids.split(100), strict=True)
-    return torch.cat([model.attend(*part)[1] for part in parts])[:, :MAX_LENGTH].cpu()
+    return torch.cat([model.attend(*part)[1] for part in parts])[:, :MAX_LENGTH]
 
 
 def drift(model: FAN, words: WordSet) -> dict[str, float]:

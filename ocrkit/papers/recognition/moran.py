@@ -70,7 +70,10 @@ class MORN(nn.Module):
         nn.init.zeros_(last.weight)  # at first nothing moves
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 1, H, W) -> offsets (B, 2, H / 16 - 1, W / 16 - 1), across and down, -1 to 1."""
+        """(B, 1, H, W) -> offsets (B, 2, 3, 5), across and down, -1 to 1.
+
+        Of images of any size, for a copy of one size is looked at.
+        """
         # Ink is dark. As the smaller value it would be what pooling for the larger rubs out.
         raw = self.layers(-small_copy(images))
         # offset = tanh(mean over 2 x 2)
@@ -125,10 +128,7 @@ class Curriculum:
             model.reader.requires_grad_(stage != 2)
             model.reader.train(stage != 2)  # frozen, its norms keep their counts
         batch = self.batches[step]
-        device = next(model.parameters()).device
-        return training_loss(
-            model, attention_labels(), to_input(batch.pixels).to(device), batch.texts
-        )
+        return training_loss(model, attention_labels(), to_input(batch.pixels), batch.texts)
 
     def validate(self, model: MORAN) -> dict[str, float]:
         return self.batches.validate(model)

@@ -31,8 +31,8 @@ def sample(features: Tensor, points: Sequence[Tensor], stride: int) -> Tensor:
     return torch.cat(crops).to(features.dtype)
 
 
-def pixel_centres(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """x (1, width) and y (height, 1) of a map's pixel centres, from its top left corner."""
+def cell_centres(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """x (1, width) and y (height, 1) of the centres of a map's cells, in cells from its corner."""
     x = torch.arange(width, dtype=like.dtype, device=like.device) + 0.5
     y = torch.arange(height, dtype=like.dtype, device=like.device) + 0.5
     return x[None], y[:, None]

@@ -88,15 +88,13 @@ class WordSet:
 
 
 @lru_cache(maxsize=8)
-def scene_set(
-    part: str, count: int, settings: SceneSettings = SCENES["upright"], seed: int = 0
-) -> SceneSet:
+def scene_set(part: str, count: int, settings: SceneSettings = SCENES["upright"]) -> SceneSet:
     """Scenes 0 to `count` of a part: "train", "valid" or "test"; kept in memory.
 
     Raises OcrkitError: an unknown part, or no scenes.
     """
     texts = _texts(part, count)
-    seed = len(PARTS) * seed + PARTS.index(part)  # no two parts draw the same scenes
+    seed = PARTS.index(part)  # no two parts draw the same scenes
     drawn = list(scenes(count, seed, settings, texts, vocabulary().fonts))
     images = np.stack([scene.image for scene in drawn])
     images.flags.writeable = False

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ocrkit.labels import CTCLabels
 from ocrkit.papers.shared.quads import to_boxes
-from ocrkit.papers.shared.sampling import pixel_centres, sample
+from ocrkit.papers.shared.sampling import cell_centres, sample
 from ocrkit.papers.shared.scene_sets import vocabulary
 from ocrkit.papers.spotting.spotter import CHANNELS, FEATURE_STRIDE, Spotter, spotter_study
 from ocrkit.synth.scenes import SceneWord
@@ -33,7 +33,7 @@ def roi_rotate(
     points = [rotated_points(box, height, width) for box in boxes]
     crops = sample(features, points, stride)
     long = torch.cat([height * box[:, 2] / box[:, 3] for box in boxes])
-    x, _ = pixel_centres(height, width, long)
+    x, _ = cell_centres(height, width, long)
     return crops * (x < long[:, None])[:, None, None, :]
 
 
@@ -44,7 +44,7 @@ def rotated_points(boxes: Tensor, height: int, width: int) -> Tensor:
     scaled alike, so letters keep their shape.
     """
     cx, cy, w, h, angle = boxes[:, None, None].unbind(-1)
-    x, y = pixel_centres(height, width, boxes)
+    x, y = cell_centres(height, width, boxes)
     # From the box's centre, along the text and across it.
     along, across = x * h / height - w / 2, y * h / height - h / 2
     cos, sin = angle.cos(), angle.sin()

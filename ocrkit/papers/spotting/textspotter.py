@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ocrkit.labels import AttentionLabels
 from ocrkit.models.prediction import Attention, AttentionOutput
-from ocrkit.papers.shared.sampling import pixel_centres, sample
+from ocrkit.papers.shared.sampling import cell_centres, sample
 from ocrkit.papers.shared.scene_sets import vocabulary
 from ocrkit.papers.spotting.spotter import CHANNELS, FEATURE_STRIDE, Spotter, spotter_study
 from ocrkit.synth.scenes import SceneWord
@@ -36,7 +36,7 @@ def align_text(
 
 def grid_points(quads: Tensor, height: int, width: int) -> Tensor:
     """Points at equal steps between opposite sides of quads (n, 4, 2), (n, height, width, 2)."""
-    x, y = pixel_centres(height, width, quads)
+    x, y = cell_centres(height, width, quads)
     u, v = (x / width)[..., None], (y / height)[..., None]
     a, b, c, d = quads[:, :, None, None].unbind(1)
     # p(u, v) = (1 - v) [(1 - u) a + u b] + v [(1 - u) d + u c], u and v from 0 to 1

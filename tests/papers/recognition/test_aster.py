@@ -135,16 +135,14 @@ def test_a_control_point_may_leave_the_image():
     torch.testing.assert_close(moved.std(dim=0), torch.zeros(2), rtol=0, atol=1e-6)
 
 
-def test_moves_are_smooth_orthogonal_and_with_ten_powers_all_there_are():
-    moves, home = smooth_moves(4), target_fiducials()
+def test_moves_are_smooth_and_orthogonal():
+    moves, home = smooth_moves(), target_fiducials()
     torch.testing.assert_close(moves.T @ moves, 20 * torch.eye(8, dtype=torch.double))
     # A turn by a small angle moves (x, y) by (-y, x): both are among the moves.
     for wanted in (home[:, 1], home[:, 0], home[:, 0] ** 2, home[:, 1] * home[:, 0] ** 3):
         torch.testing.assert_close(moves @ (moves.T @ wanted) / 20, wanted)
     zigzag = torch.tensor([1.0, -1.0], dtype=torch.double).repeat(10)
     assert (moves @ (moves.T @ zigzag) / 20).norm() < 0.5 * zigzag.norm()
-    every = smooth_moves(10)
-    torch.testing.assert_close(every @ (every.T @ zigzag) / 20, zigzag)
 
 
 def test_no_step_can_silence_the_localisation():

@@ -38,10 +38,10 @@ def test_scenes_say_what_their_part_may(part):
         assert quads.shape == (len(words), 4, 2)
 
 
-def test_parts_and_seeds_differ_and_sets_are_kept():
-    train, valid, more = scene_set("train", 3), scene_set("valid", 3), scene_set("train", 3, seed=1)
-    images = np.concatenate([train.images, valid.images, more.images])
-    assert len({image.tobytes() for image in images}) == 9
+def test_parts_differ_and_sets_are_kept():
+    train, valid = scene_set("train", 3), scene_set("valid", 3)
+    images = np.concatenate([train.images, valid.images])
+    assert len({image.tobytes() for image in images}) == 6
     assert scene_set("train", 3) is train
     longer = scene_set("train", 5)
     np.testing.assert_array_equal(longer.images[:3], train.images)
