@@ -121,9 +121,8 @@ def judge_gains(gains: Gains, expected: int) -> Finding:
         return Finding(CANNOT, expected=expected)
     better, worse = (table.index[table["state"] == state] for state in ("holds", "fails"))
     gaining, losing = (table["gain"] > 0).sum(), (table["gain"] < 0).sum()
-    names = f"{gaining} of {len(table)} pairs gain, {len(better)} surely"
-    if len(worse):
-        names += f"; surely worse: {', '.join(worse)}"
+    against = f"; surely worse: {', '.join(worse)}" if len(worse) else ""
+    names = f"{gaining} of {len(table)} pairs gain, {len(better)} surely{against}"
     verdict = settled(gains.low, gains.high)
     if len(better) and len(worse):
         verdict = IN_PART
