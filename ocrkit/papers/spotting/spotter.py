@@ -47,7 +47,7 @@ JITTER_SHIFT, JITTER_WIDTH, JITTER_HEIGHT, JITTER_DEGREES = 0.08, (-0.15, 0.25),
 UNFAMILIAR = {
     "as trained": KINDS["rotated"],
     "letters of 12 to 17 pixels": replace(KINDS["rotated"], em=(12, 17)),
-    "turned up to 80°": replace(KINDS["rotated"], angle=80.0),
+    "turned up to 80 degrees": replace(KINDS["rotated"], angle=80.0),
     "curved": replace(SCENES["curved"], em=KINDS["rotated"].em),
 }
 CHANNELS = (8, 24, 48, 64, 96)  # of the shared map's stages at strides 1, 2, 4, 8 and 16
