@@ -1,5 +1,6 @@
 """A spotter's scores as a table and as bars, for the notebooks of FOTS and TextSpotter."""
 
+import textwrap
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -46,6 +47,7 @@ def score_bars(scored: pd.DataFrame) -> Axes:
         ax.bar_label(bars, fmt="%.0f", size=8, label_type="center")
         place = scored["scenes"].map({scenes: i for i, scenes in enumerate(mean.index)})
         ax.plot(place + 0.8 / 3 * (k - 1), scored[measure], "k.", markersize=4)
+    ax.set_xticks(range(len(mean)), [textwrap.fill(scenes, 18) for scenes in mean.index])
     ax.set_ylim(0, 125)
     ax.legend(ncols=3, fontsize=8, loc="upper right")
     plt.show()
