@@ -111,9 +111,9 @@ def settled(low: float, high: float) -> str:
 def judge_gains(gains: Gains, expected: int) -> Finding:
     """The verdict on "this option is better than that": for each pair, and on average.
 
-    Holds in part: surely better in some pairs and surely worse in others. Reproduced: better on
-    average and in half of the pairs or more, and surely worse in none; else a surely better average
-    is one "in the mean only". Differs: reproduced, for worse. All others are not settled.
+    Holds in part: surely better in some pairs, surely worse in others. Reproduced: surely better on
+    average, better in half of the pairs or more, surely worse in none; where only the first is so,
+    "in the mean only". Differs: as reproduced, with worse for better. Else not settled.
     expected: pairs that a whole grid has.
     """
     table = gains.table

@@ -168,8 +168,8 @@ def train(
         loop.engine.optimizer, partial(rate_share, steps=steps, decay=0.4)
     )
     result = loop.run(lambda p: print(p, flush=True) if p.step % 20 == 0 else None)
-    state = {k: v.half() if v.ndim > 1 else v for k, v in network.state_dict().items()}
-    state = {k: v.contiguous() for k, v in state.items()}  # kernels are trained channels-last
+    kept = network.state_dict()  # with kernels channels-last, as they are trained
+    state = {k: (v.half() if v.ndim > 1 else v).contiguous() for k, v in kept.items()}
     about = {"minutes": f"{result.cpu_seconds / 60:.1f}", "steps": str(steps)}
     with atomic_file(folder / f"{name}.safetensors") as temporary:
         safetensors.torch.save_file(state, temporary, about)
