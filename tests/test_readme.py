@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from ocrkit import published
 from ocrkit.cli import app
+from ocrkit.results.claims import BEST, judge
 from ocrkit.results.rows import by_model, reference_results
-from ocrkit.results.statistics import rank_correlation, stage_gains
+from ocrkit.results.statistics import PAPER_MIX, rank_correlation, stage_gains
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -122,6 +124,14 @@ def test_numbers_and_code_are_the_same_in_both(part):
     assert not {found for found in code if not found.startswith("README")}
 
 
+# What is reproduced
+
+
+def results_section(text: str) -> str:
+    """The section that tells what is reproduced."""
+    return next(s for s in sections(text) if s.startswith(("What is reproduced", "재현된 것과")))
+
+
 @either
 def test_what_is_said_of_sentences_is_what_the_rows_say(text):
     rows, _ = reference_results("sentence")
@@ -131,8 +141,28 @@ def test_what_is_said_of_sentences_is_what_the_rows_say(text):
     gains = stage_gains(rows, "transformation", "TPS", "None").sort_values()
     assert (gains > 0).all()
     said += [f"{gains.iloc[0]:.1f}", f"{gains.iloc[-2]:.1f}", f"{gains.iloc[-1]:.0f}"]
-    accuracy = by_model(rows).set_index("model")["accuracy_percent"]
-    said += [accuracy.idxmax(), f"{accuracy.max():.1f}", f"{accuracy['TPS-VGG-BiLSTM-Attn']:.1f}"]
-    parts = re.findall(r"^- \*\*[^\n]*\n(?:  .*\n)+", text, re.MULTILINE)
-    about = " ".join(part for part in parts if "`sentence`" in part)
-    assert not [number for number in said if number not in about]
+    assert not [number for number in said if number not in results_section(text)]
+
+
+def test_the_table_of_claims_is_what_the_rows_say():
+    """Verdicts, means and intervals, pairs that gain; the Korean table has the same numbers."""
+    lines = re.findall(r"^\| (?!The paper says)(\w.*) \|$", results_section(README), re.MULTILINE)
+    told = dict(zip(("tps", "resnet", "vgg", "bilstm", "largest_gain", "best"), lines, strict=True))
+    paper = judge(published.figures(), PAPER_MIX)
+    rows, _ = reference_results("sentence")
+    for name, ours in judge(rows).items():
+        if name not in told:
+            continue
+        _, its_results, our_results, verdict = told[name].split(" | ")
+        assert verdict == ours.verdict
+        if name == "best":
+            accuracy = by_model(rows).set_index("model")["accuracy_percent"]
+            place = (accuracy > accuracy[BEST]).sum() + 1
+            best = f"the best is {accuracy.idxmax()}, {accuracy.max():.1f} %"
+            assert our_results == f"{accuracy[BEST]:.1f} %, number {place}; {best}"
+            continue
+        assert its_results.startswith(f"{paper[name].value:.1f} ")
+        assert our_results.startswith(f"{ours.value:.1f} ({ours.low:.1f} to {ours.high:.1f})")
+        for cell, finding in ((its_results, paper[name]), (our_results, ours)):
+            pairs = re.match(r"(\d+ of \d+) pairs gain", finding.names)
+            assert pairs is None or pairs[1] in cell
