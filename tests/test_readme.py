@@ -124,12 +124,7 @@ def test_numbers_and_code_are_the_same_in_both(part):
     assert not {found for found in code if not found.startswith("README")}
 
 
-# What is reproduced
-
-
-def results_section(text: str) -> str:
-    """The section that tells what is reproduced."""
-    return next(s for s in sections(text) if s.startswith(("What is reproduced", "재현된 것과")))
+# What came out
 
 
 @either
@@ -137,16 +132,21 @@ def test_what_is_said_of_sentences_is_what_the_rows_say(text):
     rows, _ = reference_results("sentence")
     rho, low, high, models = rank_correlation(rows)
     assert models == 24
-    said = [f"{rho:.2f}", f"{low:.2f}", f"{high:.2f}"]
+    summary = next(section for section in sections(text) if f"{rho:.2f}" in section)
+    assert f"{low:.2f}" in summary
+    assert f"{high:.2f}" in summary
     gains = stage_gains(rows, "transformation", "TPS", "None").sort_values()
     assert (gains > 0).all()
-    said += [f"{gains.iloc[0]:.1f}", f"{gains.iloc[-2]:.1f}", f"{gains.iloc[-1]:.0f}"]
-    assert not [number for number in said if number not in results_section(text)]
+    ends = [f"{gains.iloc[0]:.1f}", f"{gains.iloc[-2]:.1f}", f"{gains.iloc[-1]:.0f}"]
+    details = re.findall(r"^- \*\*[^\n]*`sentence`[^\n]*\n(?:  .*\n)+", text, re.MULTILINE)
+    assert any(all(end in detail for end in ends) for detail in details)
 
 
 def test_the_table_of_claims_is_what_the_rows_say():
     """Verdicts, means and intervals, pairs that gain; the Korean table has the same numbers."""
-    lines = re.findall(r"^\| (?!The paper says)(\w.*) \|$", results_section(README), re.MULTILINE)
+    lines = re.findall(
+        r"^\| (?!The paper says)(\w.*) \|$", README.partition("## Two commands")[0], re.MULTILINE
+    )
     told = dict(zip(("tps", "resnet", "vgg", "bilstm", "largest_gain", "best"), lines, strict=True))
     paper = judge(published.figures(), PAPER_MIX)
     rows, _ = reference_results("sentence")
