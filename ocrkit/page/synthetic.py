@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrkit.page.turn import upright_matrix
-from ocrkit.synth.fonts import find_fonts
+from ocrkit.synth.fonts import find_fonts, open_face
 from ocrkit.synth.words import read_words
 
 _PARTICLES = (*"은는이가을를에의도", "에서", "으로", "와", "까지", "")
@@ -73,8 +73,7 @@ class _Sheet:
         self.words = np.array(read_words())
 
     def font(self, scale: float = 1, face: str = "") -> ImageFont.FreeTypeFont:
-        size = max(6, round(self.size * scale))
-        return ImageFont.truetype(self._fonts[face], size, layout_engine=ImageFont.Layout.BASIC)
+        return open_face(self._fonts[face], max(6, round(self.size * scale)))
 
     def write(self, x: float, y: float, text: str, font=None, ink: int | None = None) -> float:
         """Write a line with its left edge and its top at (x, y); the height of a line step."""
