@@ -26,7 +26,7 @@ from ocrkit.synth.handwriting import Handwriting
 from ocrkit.synth.kinds import KINDS, Basic
 from ocrkit.synth.render import Layout
 
-_KINDS = ChainMap({"handwriting": Handwriting()}, KINDS)
+_KINDS: ChainMap[str, Basic] = ChainMap({"handwriting": Handwriting()}, KINDS)
 _CHUNK = 32  # samples per task: some 50 ms of work against 1 ms of messages
 _TRIES = 100
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
