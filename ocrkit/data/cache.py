@@ -56,12 +56,12 @@ class Pixels:
         return len(self.texts)
 
 
-def draw_pixels(drawn: Iterable[Sample], width: int, height: int = 32, pad: bool = False) -> Pixels:
+def draw_pixels(drawn: Iterable[Sample], width: int, pad: bool = False) -> Pixels:
     """Drawn samples ready to train on, kept in memory: for sets too small to need a file.
 
     drawn: what `ocrkit.synth.samples` yields; at least one.
     """
-    rows = [(resize(decode(one.image), width, height, pad), one.label) for one in drawn]
+    rows = [(resize(decode(one.image), width, pad=pad), one.label) for one in drawn]
     if not rows:
         raise OcrkitError("no samples to make pixels of: draw at least one")
     return Pixels(np.stack([pixels for pixels, _ in rows]), [text for _, text in rows], [])

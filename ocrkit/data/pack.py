@@ -5,6 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ocrkit.data.pictures import contrast_problem, decode
@@ -40,14 +41,14 @@ def pack(
         raise OcrkitError(f"{images} is no folder: give the folder that holds the images")
     check_replaceable(out, SET_FILES)
     lines = read_truth(gt)
-    folder, by_file, by_picture = _Folder(images), {}, {}
+    folder, seen = _Folder(images), {}
     refused: list[tuple[str, str]] = []
 
     def usable() -> Iterator[Item]:
         for done, line in enumerate(lines, start=1):
             name = f"line {line.number}" + (f" ({_short(line.file)})" if line.file else "")
             try:
-                yield Item(_image(line, folder, by_file, by_picture), line.label, name)
+                yield Item(_image(line, folder, seen), line.label, name)
             except OcrkitError as error:
                 refused.append((name, str(error)))
             if done % 100 == 0 or done == len(lines):
@@ -88,7 +89,6 @@ class _Folder:
 
     def __init__(self, root: Path):
         self.root = root
-        self._by_name: dict[str, Path] | None = None
 
     def find(self, name: str) -> Path:
         """The file of this name. Raises OcrkitError: outside the folder, missing, or not a file."""
@@ -104,7 +104,7 @@ class _Folder:
                 found = self.root / path
             # macOS writes file names decomposed (NFD): the same to the eye, another string.
             if not found.exists():
-                found = self._names().get(nfc(path.as_posix()), found)
+                found = self._names.get(nfc(path.as_posix()), found)
             if not found.is_file():
                 what = "this is a folder" if found.is_dir() else "no such file"
                 if found.is_symlink() and not found.exists():
@@ -120,23 +120,24 @@ class _Folder:
         shared = [n for n in range(1, len(parts)) if ours[-n:] == parts[:n]]
         return PurePosixPath(*parts[shared[-1] :]) if shared else path
 
+    @cached_property
     def _names(self) -> dict[str, Path]:
-        if self._by_name is None:
-            self._by_name, seen = {}, set()
-            for folder, folders, files in os.walk(self.root, followlinks=True):
-                if (real := os.path.realpath(folder)) in seen:  # a link to a folder above
-                    folders.clear()
-                    continue
-                seen.add(real)
-                paths = [Path(folder, file) for file in files]
-                self._by_name |= {nfc(p.relative_to(self.root).as_posix()): p for p in paths}
-        return self._by_name
+        names, seen = {}, set()
+        for folder, folders, files in os.walk(self.root, followlinks=True):
+            if (real := os.path.realpath(folder)) in seen:  # a link to a folder above
+                folders.clear()
+                continue
+            seen.add(real)
+            paths = [Path(folder, file) for file in files]
+            names |= {nfc(path.relative_to(self.root).as_posix()): path for path in paths}
+        return names
 
 
-def _image(
-    line: Line, folder: _Folder, by_file: dict[str, Line], by_picture: dict[bytes, Line]
-) -> bytes:
-    """The bytes of a line's image. Raises OcrkitError: why the line cannot be used."""
+def _image(line: Line, folder: _Folder, seen: dict[str | bytes, Line]) -> bytes:
+    """The bytes of a line's image. Raises OcrkitError: why the line cannot be used.
+
+    seen: the first line of each file, and of each picture by its digest.
+    """
     if line.wrong:
         raise OcrkitError(line.wrong)
     # A label of invisible characters alone (such as a zero-width space) says nothing either.
@@ -145,7 +146,7 @@ def _image(
     if not line.file:
         raise OcrkitError("the line names no file")
     path = folder.find(line.file)
-    _check_first(by_file, str(path), line, "the file is listed before")
+    _check_first(seen, str(path), line, "the file is listed before")
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise OcrkitError(f"the file is enormous ({size // 2**20} MiB): cut it to a line")
@@ -157,8 +158,7 @@ def _image(
         raise OcrkitError(f"the image is {picture.width} x {picture.height} pixels: no text fits")
     if problem := contrast_problem(picture):
         raise OcrkitError(problem)
-    digest = hashlib.sha256(image).digest()
-    _check_first(by_picture, digest, line, "the same picture came before")
+    _check_first(seen, hashlib.sha256(image).digest(), line, "the same picture came before")
     return image
 
 

@@ -65,8 +65,7 @@ def write_set(
         batch: list[tuple[bytes, bytes]] = []
         try:
             for number, item in enumerate(items, start=1):
-                reason = _refusal(item, verify)
-                if reason:
+                if reason := _refusal(item, verify):
                     done.refused.append((item.name or f"item {number}", reason))
                     continue
                 done.count += 1

@@ -21,14 +21,11 @@ def read(
 ) -> Page:
     """Read a page.
 
-    Args:
-        source: a file (picture, TIFF, PDF), a Pillow picture, or an array (H, W[, 3]) uint8.
-        page: which page of a file, counted from 1; may be left out where there is one.
-        reader: what reads the lines; None for ocrkit's own.
-
-    Raises:
-        OcrkitError: the file cannot be read, or has several pages and none was named; the picture
-            has no pixels.
+    source: a file (picture, TIFF, PDF), a Pillow picture, or an array (H, W[, 3]) uint8.
+    page: which page of a file, counted from 1; may be left out where there is one.
+    reader: what reads the lines; None for ocrkit's own.
+    Raises OcrkitError: the file cannot be read, or has several pages and none was named; the
+    picture has no pixels.
     """
     if isinstance(source, (str, Path)):
         file = PageFile(source)

@@ -11,17 +11,13 @@ from ocrkit.files import read_file
 
 # Dots per inch at which pages of a PDF are drawn: text of 10 points is 28 pixels high.
 PDF_DPI = 200
-_POINTS_PER_INCH = 72
 
 
 class PageFile:
     """A picture, a TIFF or a PDF: `len(file)` pages, `file.page(0)` the first.
 
-    Args:
-        path: the file; its content says what it is, not its name.
-
-    Raises:
-        OcrkitError: missing, empty, broken, encrypted, without pages, or of a kind not read.
+    path: the file; its content says what it is, not its name.
+    Raises OcrkitError: missing, empty, broken, encrypted, without pages, or of a kind not read.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -43,8 +39,7 @@ class PageFile:
     def page(self, index: int) -> Image.Image:
         """Page `index`, counted from 0, in grey ("L") and as a viewer shows it.
 
-        Raises:
-            OcrkitError: this page is broken or enormous; the others may be whole.
+        Raises OcrkitError: this page is broken or enormous; the others may be whole.
         """
         try:
             if self._pdf is None:
@@ -78,7 +73,7 @@ def _draw(document: pdfium.PdfDocument, index: int) -> Image.Image:
         width, height = page.get_size()
         # a poster is drawn as finely as fits
         finest = (0.95 * MAX_PIXELS / max(width * height, 1)) ** 0.5
-        scale = min(PDF_DPI / _POINTS_PER_INCH, finest)
+        scale = min(PDF_DPI / 72, finest)  # a PDF counts in points, 72 an inch
         drawn = page.render(scale=scale, grayscale=True)  # pyright: ignore[reportArgumentType]
         return drawn.to_pil().convert("L")
     except (pdfium.PdfiumError, ValueError) as error:

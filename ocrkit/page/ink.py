@@ -18,21 +18,16 @@ MIN_LEVELS, MIN_GLYPH = 10, 5
 
 @dataclass(frozen=True)
 class Pieces:
-    """Connected components of ink, as arrays of one value a piece.
+    """Connected components of ink, as arrays of one value a piece."""
 
-    Attributes:
-        labels: (H, W) int32, 0 where no ink is; piece i of `find_pieces` has label i + 1, which it
-            keeps where only some of the pieces are looked at.
-        x0, y0, x1, y1: boxes in pixels; x1 and y1 lie just outside.
-        area: pixels of ink.
-    """
-
+    # (H, W) int32, 0 where no ink is; piece i of `find_pieces` has label i + 1, which it keeps
+    # where only some of the pieces are looked at
     labels: np.ndarray
-    x0: np.ndarray
+    x0: np.ndarray  # boxes in pixels
     y0: np.ndarray
-    x1: np.ndarray
+    x1: np.ndarray  # this and y1 lie just outside
     y1: np.ndarray
-    area: np.ndarray
+    area: np.ndarray  # pixels of ink
 
     @property
     def width(self) -> np.ndarray:

@@ -45,22 +45,15 @@ class FoundLine:
 
 @dataclass(frozen=True)
 class Layout:
-    """What was found on a page.
+    """What was found on a page."""
 
-    Attributes:
-        grey: (H, W) uint8, the working picture: upright, and scaled to glyphs of 16 to 40 pixels.
-        matrix: (2, 3), from pixels of the file's picture to those of `grey`.
-        quarters, degrees: counter-clockwise turns that made the page upright.
-        glyph: height of a glyph in `grey`, 0 where there is no text.
-        lines: in reading order.
-    """
-
+    # (H, W) uint8, the working picture: upright, and scaled to glyphs of 16 to 40 pixels
     grey: np.ndarray
-    matrix: np.ndarray
-    quarters: int
+    matrix: np.ndarray  # (2, 3), from pixels of the file's picture to those of `grey`
+    quarters: int  # this and degrees: counter-clockwise turns that made the page upright
     degrees: float
-    glyph: float
-    lines: list[FoundLine]
+    glyph: float  # height of a glyph in `grey`, 0 where there is no text
+    lines: list[FoundLine]  # in reading order
 
     def corners(self, line: FoundLine) -> tuple[tuple[int, int], ...]:
         """Top left, top right, bottom right, bottom left of a line in the file's own picture."""
@@ -73,9 +66,8 @@ class Layout:
 def find_lines(grey: np.ndarray, quarters: int | None = None) -> Layout:
     """Find the lines of a page.
 
-    Args:
-        grey: (H, W) uint8, dark on light, light on dark or both.
-        quarters: counter-clockwise quarter turns to make first; None looks for them.
+    grey: (H, W) uint8, dark on light, light on dark or both.
+    quarters: counter-clockwise quarter turns to make first; None looks for them.
     """
     g = measure(grey)
     finest = max(1.0, (MOST_PIXELS / max(grey.size, 1)) ** 0.5)
@@ -94,9 +86,7 @@ def find_lines(grey: np.ndarray, quarters: int | None = None) -> Layout:
             degrees = 0.0  # a long strip whose marks look askew
         picture = turned(picture, turn, degrees, 1)
     matrix, _ = upright_matrix(grey.shape[::-1], turn, degrees, scale)
-    if not g:
-        return Layout(picture, matrix, turn, degrees, 0.0, [])
-    lines = _lines(picture, g * scale)
+    lines = _lines(picture, g * scale) if g else []
     return Layout(picture, matrix, turn, degrees, g * scale, lines)
 
 
@@ -119,7 +109,7 @@ def _lines(grey: np.ndarray, g: float) -> list[FoundLine]:
             run.light = is_light
             _look_behind(run, behind, g)
             runs.append(run)
-    runs = _one_of_two(runs, pieces)
+    runs = _one_of_two(runs)
     ruled = rules.level | rules.upright
     page = (grey, behind, ruled, g)
     return [_cut(line, pieces[line[0].light], *page) for line in read_order(runs, rules, g)]
@@ -135,19 +125,14 @@ def _look_behind(run: Run, behind: np.ndarray, g: float) -> None:
     run.in_box = bool((np.abs(np.median(beyond, axis=0) - run.paper) > 8).any())
 
 
-def _one_of_two(runs: list[Run], pieces: dict[bool, Pieces]) -> list[Run]:
+def _one_of_two(runs: list[Run]) -> list[Run]:
     """Without the runs that are the inside or the outline of others: those of less ink."""
-    inked = [int(pieces[r.light].area[r.pieces].sum()) for r in runs]
-    kept = []
-    for run, its_ink in zip(runs, inked, strict=True):
-        against = (
-            ink_of_other
-            for other, ink_of_other in zip(runs, inked, strict=True)
-            if other.light != run.light and _common(run, other) > 0.5
-        )
-        if its_ink > max(against, default=0):
-            kept.append(run)
-    return kept
+
+    def most_ink_against(run: Run) -> int:
+        against = (other for other in runs if other.light != run.light)
+        return max((other.ink for other in against if _common(run, other) > 0.5), default=0)
+
+    return [run for run in runs if run.ink > most_ink_against(run)]
 
 
 def _common(one: Run, other: Run) -> float:

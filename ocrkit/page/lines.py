@@ -4,7 +4,7 @@ A run is what stands together without a wide gap; `order` joins the runs of one 
 All lengths are multiples of glyph heights: the page's (g) or that of the pieces at hand.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -23,25 +23,18 @@ _MOST_PAIRS = 1_000_000  # looked at together, which bounds the memory
 
 @dataclass
 class Run:
-    """Text that stands together: a box in pixels of the working picture.
-
-    Attributes:
-        glyph: height of its glyphs in pixels.
-        pieces: (n,) indices of its pieces of ink.
-        light: whether the ink is lighter than the paper.
-        paper: grey of the paper behind its left and behind its right end.
-        in_box: whether that paper ends near one of its ends, as in a coloured box or a bubble.
-    """
+    """Text that stands together: a box in pixels of the working picture."""
 
     x0: int
     y0: int
     x1: int
     y1: int
-    glyph: float
-    pieces: np.ndarray
-    light: bool = False
-    paper: tuple[float, float] = (255.0, 255.0)
-    in_box: bool = False
+    glyph: float  # height of its glyphs in pixels
+    pieces: np.ndarray  # (n,) indices of its pieces of ink
+    ink: int  # their pixels
+    light: bool = False  # is the ink lighter than the paper?
+    paper: tuple[float, float] = (255.0, 255.0)  # its grey behind the left and the right end
+    in_box: bool = False  # does that paper end near an end, as in a coloured box or a bubble?
 
     @property
     def height(self) -> int:
@@ -55,26 +48,20 @@ class Run:
 def find_runs(pieces: Pieces, grey: np.ndarray, g: float, walls: np.ndarray) -> list[Run]:
     """The runs of text that pieces of ink make.
 
-    Args:
-        grey: (H, W) uint8, the page.
-        g: glyph height of the page in pixels.
-        walls: (H, W) bool, upright rules: what stands on both sides of one is not joined.
+    grey: (H, W) uint8, the page.
+    g: glyph height of the page in pixels.
+    walls: (H, W) bool, upright rules: what stands on both sides of one is not joined.
     """
     kept = np.flatnonzero(_looks_like_text(pieces, g) & ~unlike_text(pieces, grey))
     if not len(kept):
         return []
     part = _take(pieces, kept)
-    labels = _chain(part, g, walls)
-    groups = _gather(labels)
-    groups = [
-        _without_bars(part, each, g) for all_ in groups for each in _cut_touching(part, all_, g)
-    ]
-    runs = [_run(part, group) for group in groups]
+    groups = _gather(_chain(part, g, walls))
+    bands = [band for group in groups for band in _cut_touching(part, group, g)]
+    runs = [_run(part, _without_bars(part, band, g)) for band in bands]
     g = max(g, _usual_height(runs))
     runs = _attach_marks(part, runs, g)
-    return [
-        Run(r.x0, r.y0, r.x1, r.y1, r.glyph, kept[r.pieces]) for r in runs if _is_text(part, r, g)
-    ]
+    return [replace(run, pieces=kept[run.pieces]) for run in runs if _is_text(run, g)]
 
 
 def _looks_like_text(pieces: Pieces, g: float) -> np.ndarray:
@@ -126,7 +113,7 @@ def _gather(labels: np.ndarray) -> list[np.ndarray]:
 def _run(p: Pieces, group: np.ndarray) -> Run:
     x0, y0 = int(p.x0[group].min()), int(p.y0[group].min())
     x1, y1 = int(p.x1[group].max()), int(p.y1[group].max())
-    return Run(x0, y0, x1, y1, syllable_height(p.height[group]), group)
+    return Run(x0, y0, x1, y1, syllable_height(p.height[group]), group, int(p.area[group].sum()))
 
 
 def _usual_height(runs: list[Run]) -> float:
@@ -172,22 +159,18 @@ def _without_bars(p: Pieces, group: np.ndarray, g: float) -> np.ndarray:
 def _attach_marks(p: Pieces, runs: list[Run], g: float) -> list[Run]:
     """Runs of low pieces (accents, quotes, parts of a syllable) go to the run they belong to."""
     runs = sorted(runs, key=lambda r: -r.height * r.width)
-    while True:
-        box = np.array([(r.x0, r.y0, r.x1, r.y1) for r in runs]).reshape(-1, 4)
-        glyph = np.array([r.glyph for r in runs])
-        joined = _best_host(box, glyph, g)
-        if joined is None:
-            return runs
+    while joined := _best_host(runs, g):
         mark, host = joined
         runs[host] = _run(p, np.concatenate([runs[host].pieces, runs[mark].pieces]))
         del runs[mark]
+    return runs
 
 
-def _best_host(box: np.ndarray, glyph: np.ndarray, g: float) -> tuple[int, int] | None:
+def _best_host(runs: list[Run], g: float) -> tuple[int, int] | None:
     """(mark, host): the next two runs that are one, or None."""
-    x0, y0, x1, y1 = box.T
+    x0, y0, x1, y1 = np.array([(r.x0, r.y0, r.x1, r.y1) for r in runs]).T
     height, width = y1 - y0, x1 - x0
-    size = np.maximum(glyph, 0.9 * g)
+    size = np.maximum([r.glyph for r in runs], 0.9 * g)
     for mark in np.argsort(height, kind="stable"):
         both = np.maximum(y1, y1[mark]) - np.minimum(y0, y0[mark])
         apart = np.maximum(x0, x0[mark]) - np.minimum(x1, x1[mark])
@@ -209,10 +192,7 @@ def _best_host(box: np.ndarray, glyph: np.ndarray, g: float) -> tuple[int, int] 
     return None
 
 
-def _is_text(p: Pieces, run: Run, g: float) -> bool:
+def _is_text(run: Run, g: float) -> bool:
     """False for dust, dotted leaders and bits of pictures."""
-    if run.height < 0.4 * g or run.height > PICTURE * g:
-        return False
-    if run.height > 1.3 * g and run.width < 0.25 * run.height:  # a bar
-        return False
-    return p.area[run.pieces].sum() >= 0.04 * g * g
+    bar = run.height > 1.3 * g and run.width < 0.25 * run.height
+    return not bar and 0.4 * g <= run.height <= PICTURE * g and run.ink >= 0.04 * g * g

@@ -18,8 +18,7 @@ Corners = Sequence[tuple[float, float]]
 def match(page: SyntheticPage, found: Sequence[Corners]) -> list[int | None]:
     """For each true line which of the found ones it is, by their boxes, or None.
 
-    Args:
-        found: four corners each, in pixels of `page.image`.
+    found: four corners each, in pixels of `page.image`.
     """
     if not found:
         return [None] * len(page.lines)

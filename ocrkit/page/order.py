@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ class Block:
     y0: int
     x1: int
     y1: int
-    items: list = field(default_factory=list)
+    items: list
 
 
 def enclosed(rules: Rules, g: float) -> tuple[np.ndarray, list[tuple[int, int, int, int]]]:
@@ -52,14 +52,10 @@ def read_order(runs: list[Run], rules: Rules, g: float) -> list[list[Run]]:
     for run in runs:
         y, x = min((run.y0 + run.y1) // 2, height - 1), min((run.x0 + run.x1) // 2, width - 1)
         homes.setdefault(int(labels[y, x]), []).append(run)
-    cells = [Block(*boxes[home - 1], items) for home, items in homes.items() if home]
-    loose = _bubbles(homes.get(0, []), rules, g)
-    for cell in cells:
-        cell.items = _order(cell.items, rules, g)
-    lines = []
-    for item in _order(loose + _tables(cells, g), rules, g):
-        lines += _flat(item)
-    return lines
+    loose = _bubbles(homes.pop(0, []), rules, g)
+    cells = [Block(*boxes[home - 1], _order(items, rules, g)) for home, items in homes.items()]
+    items = _order(loose + _tables(cells, g), rules, g)
+    return [line for item in items for line in _flat(item)]
 
 
 def _flat(item: Block | list[Run]) -> list[list[Run]]:
@@ -121,8 +117,7 @@ def _bubbles(runs: list[Run], rules: Rules, g: float) -> list:
                 run.in_box = True
     loose: list = [run for run in runs if not run.in_box]
     for bubble in _groups(sorted((r for r in runs if r.in_box), key=_middle), _one_box):
-        block = _block(bubble)
-        block.items = _order(bubble, rules, g)
+        block = replace(_block(bubble), items=_order(bubble, rules, g))
         loose += bubble if len(bubble) == 1 else [block]
     return loose
 
@@ -213,9 +208,7 @@ def _is_column(box: np.ndarray, g: float) -> bool:
     """Whether boxes (n, 4) are running text: wide, of several rows, and most rows well filled."""
     width = box[:, 2].max() - box[:, 0].min()
     rows = _row_numbers(box)
-    filled = np.array(
-        [(box[rows == r, 2] - box[rows == r, 0]).sum() for r in range(rows.max() + 1)]
-    )
+    filled = np.bincount(rows, box[:, 2] - box[:, 0])
     long = (filled > 0.55 * width).mean() >= 0.5
     return bool(width >= COLUMN_WIDTH * g and len(filled) >= COLUMN_ROWS and long)
 

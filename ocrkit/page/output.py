@@ -30,9 +30,7 @@ def write_pdf(pages: Sequence[Page], path: str | Path) -> None:
 
     The text is set in a pinned Nanum face, of which the file carries the glyphs it needs and their
     Unicode, so that Hangul copies right in any viewer.
-
-    Raises:
-        OcrkitError: the file cannot be written.
+    Raises OcrkitError: the file cannot be written.
     """
     # Not at the top: reportlab looks into the home folder, which not everybody has.
     from reportlab.pdfbase import pdfmetrics

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import math
 from dataclasses import asdict, dataclass, field
 from statistics import geometric_mean
 from typing import Any, Protocol
@@ -17,7 +18,6 @@ from ocrkit.page.layout import FoundLine, Layout, find_lines
 DOUBTFUL, UNREADABLE, READABLE = 0.6, 0.3, 0.5
 # So many of the longest lines are read both ways up when a page may stand on its head.
 _SAMPLE = 6
-_MOST_QUARTERS = 4
 # A picture in a notebook is at most this wide.
 _SHOWN_PIXELS = 900
 
@@ -32,52 +32,37 @@ class LineReader(Protocol):
 
 @dataclass(frozen=True)
 class Word:
-    """A word: its text, its box (x, y, width, height) in pixels of `Page.image`.
-
-    Attributes:
-        confidence: geometric mean of its characters', 0 to 1.
-        character_confidences: the reader's probability of each character where it is highest; high
-            does not mean right, and of a character that was passed over there is none.
-    """
+    """A word: its text, its box (x, y, width, height) in pixels of `Page.image`."""
 
     text: str
     box: tuple[int, int, int, int]
-    confidence: float
+    confidence: float  # geometric mean of its characters', 0 to 1
+    # the reader's probability of each character where it is highest; high does not mean right, and
+    # of a character that was passed over there is none
     character_confidences: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line: its text, its box (x, y, width, height) in pixels of `Page.image`, and its words.
-
-    Attributes:
-        corners: x, y of the top left, top right, bottom right and bottom left corner in the file's
-            own picture, which may lie on its side or stand askew.
-        confidence: the reader's own, the geometric mean over all characters, 0 to 1.
-    """
+    """A line: its text, its box (x, y, width, height) in pixels of `Page.image`, and its words."""
 
     text: str
     box: tuple[int, int, int, int]
-    confidence: float
+    confidence: float  # the reader's own, the geometric mean over all characters, 0 to 1
     words: tuple[Word, ...]
+    # x, y of the top left, top right, bottom right and bottom left corner in the file's own
+    # picture, which may lie on its side or stand askew
     corners: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page that was read.
+    """A page that was read."""
 
-    Attributes:
-        image: the page in grey, turned upright.
-        lines: in reading order.
-        turned: degrees counter-clockwise by which the file's picture was turned to stand upright.
-        left_out: lines that were found and not believed, such as parts of pictures.
-    """
-
-    image: Image.Image = field(repr=False)
-    lines: tuple[Line, ...]
-    turned: float
-    left_out: int = 0
+    image: Image.Image = field(repr=False)  # in grey, turned upright
+    lines: tuple[Line, ...]  # in reading order
+    turned: float  # degrees counter-clockwise by which the file's picture was turned upright
+    left_out: int = 0  # lines that were found and not believed, such as parts of pictures
 
     @property
     def text(self) -> str:
@@ -127,15 +112,15 @@ class Page:
 def read_picture(picture: Image.Image, reader: LineReader) -> Page:
     """Read one page.
 
-    Args:
-        picture: greyscale ("L"), dark on light, light on dark or both; any way up.
-        reader: what reads its lines.
+    picture: greyscale ("L"), dark on light, light on dark or both; any way up.
+    reader: what reads its lines.
     """
     grey = np.asarray(picture)
     layout = find_lines(grey)
     texts = reader.read_lines([line.crop for line in layout.lines])
-    tries = _upside_down(grey, layout, texts, reader)
-    layout, texts = tries if tries else (layout, texts)
+    if _stands_on_its_head(layout, texts, reader):
+        layout = find_lines(grey, (layout.quarters + 2) % 4)
+        texts = reader.read_lines([line.crop for line in layout.lines])
     usual = float(np.median([text.confidence for text in texts])) if texts else 0.0
     least = min(max(DOUBTFUL * usual, UNREADABLE), READABLE)
     kept = [
@@ -145,66 +130,49 @@ def read_picture(picture: Image.Image, reader: LineReader) -> Page:
     ]
     if not kept:  # a drawing, or nothing: which way it would be turned means nothing
         return Page(picture, (), 0.0, len(layout.lines))
-    view = _View(layout, picture)
-    lines = tuple(view.line(found, text) for found, text in kept)
+    # The upright page at the file's own resolution.
+    scale = float(np.hypot(*layout.matrix[:, 0]))
+    width, height = (max(1, round(side / scale)) for side in layout.grey.shape[::-1])
+    if layout.degrees:
+        image = Image.fromarray(layout.grey).resize((width, height))
+    else:  # pixels as they are, turned by quarters
+        image = picture.rotate(90 * layout.quarters, expand=True)
+        image = image if image.size == (width, height) else image.resize((width, height))
+    lines = tuple(_line(found, text, layout, scale, image.size) for found, text in kept)
     turned = round(90 * layout.quarters + layout.degrees, 2)
-    return Page(view.image, lines, turned, len(layout.lines) - len(kept))
+    return Page(image, lines, turned, len(layout.lines) - len(kept))
 
 
-def _upside_down(
-    grey: np.ndarray, layout: Layout, texts: list[Any], reader: LineReader
-) -> tuple[Layout, list[Any]] | None:
-    """The layout and texts of the page turned by 180 degrees, if they are the surer ones."""
+def _stands_on_its_head(layout: Layout, texts: list[Any], reader: LineReader) -> bool:
+    """Whether the page's longest lines are read more surely when turned by 180 degrees."""
     longest = sorted(range(len(texts)), key=lambda i: -layout.lines[i].box[2])[:_SAMPLE]
     if not longest:
-        return None
-    upright = np.mean([texts[i].confidence for i in longest])
+        return False
     heads = [np.ascontiguousarray(np.rot90(layout.lines[i].crop, 2)) for i in longest]
-    if np.mean([text.confidence for text in reader.read_lines(heads)]) <= upright:
-        return None
-    other = find_lines(grey, (layout.quarters + 2) % _MOST_QUARTERS)
-    return other, reader.read_lines([line.crop for line in other.lines])
+    turned = np.mean([text.confidence for text in reader.read_lines(heads)])
+    return bool(turned > np.mean([texts[i].confidence for i in longest]))
 
 
-class _View:
-    """The upright page at the file's own resolution, and boxes in it."""
+def _line(found: FoundLine, text: Any, layout: Layout, scale: float, size: tuple[int, int]) -> Line:
+    """A line and its words, their boxes in pixels of the upright page, which has this size."""
+    x, y, width, height = found.box
 
-    def __init__(self, layout: Layout, picture: Image.Image) -> None:
-        self._scale = float(np.hypot(*layout.matrix[:, 0]))
-        self._corners = layout.corners
-        height, width = layout.grey.shape
-        self._size = (max(1, round(width / self._scale)), max(1, round(height / self._scale)))
-        if not layout.degrees:  # pixels as they are, turned by quarters
-            turned = picture.rotate(90 * layout.quarters, expand=True)
-            self.image = turned if turned.size == self._size else turned.resize(self._size)
-        else:
-            self.image = Image.fromarray(layout.grey).resize(self._size)
+    def box(left: int, right: int) -> tuple[int, int, int, int]:
+        """The box of what stands in these columns of the working picture."""
+        first, top = int(left / scale), int(y / scale)
+        last = min(math.ceil(right / scale), size[0])
+        bottom = min(math.ceil((y + height) / scale), size[1])
+        return first, top, max(1, last - first), max(1, bottom - top)
 
-    def _box(self, x: float, y: float, width: float, height: float) -> tuple[int, int, int, int]:
-        s = self._scale
-        left, top = int(x / s), int(y / s)
-        right, bottom = np.ceil((x + width) / s), np.ceil((y + height) / s)
-        right, bottom = min(right, self._size[0]), min(bottom, self._size[1])
-        return left, top, max(1, int(right) - left), max(1, int(bottom) - top)
-
-    def line(self, found: FoundLine, text: Any) -> Line:
-        x, y, width, height = found.box
-        words, start = [], 0
-        for word in text.text.split():
-            first = text.text.index(word, start)
-            start = first + len(word)
-            spans = text.spans[first:start]
-            left = min(max(found.left + spans[0][0], x), x + width)
-            right = min(max(found.left + spans[-1][1], left + 1), x + width)
-            box = self._box(left, y, max(1, right - left), height)
-            sure = text.probabilities[first:start]
-            each = tuple(round(p, 4) for p in sure)
-            words.append(Word(word, box, round(geometric_mean(sure), 4), each))
-        line = text.text.strip()
-        return Line(
-            line,
-            self._box(*found.box),
-            round(text.confidence, 4),
-            tuple(words),
-            self._corners(found),
-        )
+    words, start = [], 0
+    for word in text.text.split():
+        first = text.text.index(word, start)
+        start = first + len(word)
+        left = min(max(found.left + text.spans[first][0], x), x + width)
+        right = min(max(found.left + text.spans[start - 1][1], left + 1), x + width)
+        sure = text.probabilities[first:start]
+        each = tuple(round(p, 4) for p in sure)
+        where = box(left, max(right, left + 1))
+        words.append(Word(word, where, round(geometric_mean(sure), 4), each))
+    where, sure = box(x, x + width), round(text.confidence, 4)
+    return Line(text.text.strip(), where, sure, tuple(words), layout.corners(found))

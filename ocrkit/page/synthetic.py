@@ -4,8 +4,8 @@ Exam sheets, book pages, notices, receipts and chats, set in the pinned Nanum fa
 `data/words`; some stand askew or on their side, some are grey, noisy or light on dark.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrkit.page.turn import upright_matrix
-from ocrkit.synth.fonts import find_fonts
+from ocrkit.synth.fonts import find_fonts, open_face
 from ocrkit.synth.words import read_words
 
 _PARTICLES = (*"은는이가을를에의도", "에서", "으로", "와", "까지", "")
@@ -31,47 +31,49 @@ class TrueLine:
 
 @dataclass(frozen=True)
 class SyntheticPage:
-    """A drawn page.
-
-    Attributes:
-        image: (H, W) uint8, as a scanner or a telephone would give it.
-        lines: in reading order, with boxes in pixels of the page as drawn.
-        matrix: (2, 3), from pixels as drawn to those of `image`.
-        turned: degrees clockwise by which `image` must be turned back.
-    """
+    """A drawn page."""
 
     name: str
-    image: np.ndarray
-    lines: list[TrueLine]
-    matrix: np.ndarray
-    turned: float
+    image: np.ndarray  # (H, W) uint8, as a scanner or a telephone would give it
+    lines: list[TrueLine]  # in reading order, with boxes in pixels of the page as drawn
+    matrix: np.ndarray  # (2, 3), from pixels as drawn to those of `image`
+    turned: float  # degrees clockwise by which `image` must be turned back
 
     @property
     def text(self) -> str:
         return "\n".join(line.text for line in self.lines)
 
 
-@dataclass
-class _Sheet:
-    """Paper to write on, and what was written."""
+@dataclass(frozen=True)
+class _Kind:
+    """How a page of the test set is drawn, and what then happens to it."""
 
+    draw: "Callable[[_Sheet], None]"
     width: int
     height: int
     size: int
-    rng: np.random.Generator
     paper: int = 255
     ink: int = 0
-    lines: list[TrueLine] = field(default_factory=list)
+    degrees: float = 0.0
+    quarters: int = 0
+    noise: float = 0.0
+    blur: float = 0.0
 
-    def __post_init__(self) -> None:
+
+class _Sheet:
+    """Paper to write on, and what was written."""
+
+    def __init__(self, kind: _Kind, rng: np.random.Generator) -> None:
+        self.width, self.height, self.size = kind.width, kind.height, kind.size
+        self.paper, self.ink, self.rng = kind.paper, kind.ink, rng
+        self.lines: list[TrueLine] = []
         self.picture = Image.new("L", (self.width, self.height), self.paper)
         self.draw = ImageDraw.Draw(self.picture)
         self._fonts = {font.name.removeprefix("NanumGothic"): font.path for font in find_fonts()}
-        self.words = read_words()
+        self.words = np.array(read_words())
 
     def font(self, scale: float = 1, face: str = "") -> ImageFont.FreeTypeFont:
-        size = max(6, round(self.size * scale))
-        return ImageFont.truetype(self._fonts[face], size, layout_engine=ImageFont.Layout.BASIC)
+        return open_face(self._fonts[face], max(6, round(self.size * scale)))
 
     def write(self, x: float, y: float, text: str, font=None, ink: int | None = None) -> float:
         """Write a line with its left edge and its top at (x, y); the height of a line step."""
@@ -85,6 +87,9 @@ class _Sheet:
     def number(self, low: int, high: int) -> int:
         return int(self.rng.integers(low, high))
 
+    def pick(self, texts: Sequence[str] | np.ndarray) -> str:
+        return str(self.rng.choice(texts))
+
     def word(self) -> str:
         kind = self.rng.random()
         if kind < 0.06:
@@ -92,12 +97,12 @@ class _Sheet:
         if kind < 0.1:
             return f"{self.number(1, 100)}%"
         if kind < 0.13:
-            return str(self.rng.choice(["OCR", "GDP", "Web", "(A)", "B형", "‘가’", "x²"]))
-        return str(self.rng.choice(self.words)) + str(self.rng.choice(_PARTICLES))
+            return self.pick(["OCR", "GDP", "Web", "(A)", "B형", "‘가’", "x²"])
+        return self.pick(self.words) + self.pick(_PARTICLES)
 
     def sentence(self, words: int) -> list[str]:
         middle = [self.word() + ("," if self.rng.random() < 0.1 else "") for _ in range(words)]
-        return [*middle, str(self.rng.choice(self.words)) + str(self.rng.choice(_ENDS))]
+        return [*middle, self.pick(self.words) + self.pick(_ENDS)]
 
     def wrap(self, words: list[str], width: float, font=None) -> list[str]:
         """Words as lines of at most `width` pixels."""
@@ -203,7 +208,7 @@ def _receipt(sheet: _Sheet) -> None:
         sheet.rule(left, y + 0.3 * s, right, y + 0.3 * s)
         y += 0.8 * s
         for _ in range(items):
-            name = str(sheet.rng.choice(sheet.words))
+            name = sheet.pick(sheet.words)
             y += sheet.write(left, y, f"{name}{' ' * 18}{100 * n(10, 900):,}")
     sheet.paragraph(left, y + s, sheet.sentence(4), right - left, sheet.font(0.8))
 
@@ -227,22 +232,6 @@ def _chat(sheet: _Sheet) -> None:
         y += high + 0.8 * s
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """How a page of the test set is drawn, and what then happens to it."""
-
-    draw: Callable[[_Sheet], None]
-    width: int
-    height: int
-    size: int
-    paper: int = 255
-    ink: int = 0
-    degrees: float = 0.0
-    quarters: int = 0
-    noise: float = 0.0
-    blur: float = 0.0
-
-
 PAGES: dict[str, _Kind] = {
     "exam": _Kind(_exam, 1654, 2339, 27, noise=4),
     "exam-coarse": _Kind(_exam, 1100, 1556, 18, blur=0.5, noise=3),
@@ -263,7 +252,7 @@ def draw_page(name: str, seed: int = 0) -> SyntheticPage:
     """Draw a page of `PAGES`; every seed writes another text."""
     kind = PAGES[name]
     rng = np.random.default_rng([seed, *name.encode()])
-    sheet = _Sheet(kind.width, kind.height, kind.size, rng, kind.paper, kind.ink)
+    sheet = _Sheet(kind, rng)
     kind.draw(sheet)
     matrix, size = upright_matrix(sheet.picture.size, kind.quarters, kind.degrees, 1)
     drawn = np.asarray(sheet.picture)

@@ -20,12 +20,10 @@ _MOST_POINTS = 60_000
 def find_turn(mask: np.ndarray, g: float) -> tuple[int, float]:
     """(quarter turns, degrees) that, turned counter-clockwise, make rows of text level.
 
-    Args:
-        mask: (H, W) bool, ink of text size.
-        g: glyph height in pixels.
-
     Which way rows run, ink alone shows; which of the two ends is up, it does not: a page that
     must be turned gets one quarter turn, and a reader has to try the other end.
+    mask: (H, W) bool, ink of text size.
+    g: glyph height in pixels.
     """
     quarters = int(_chain_length(mask.T, g) > LONGER * _chain_length(mask, g))
     y, x = np.nonzero(mask)
@@ -81,10 +79,9 @@ def upright_matrix(
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """(2x3 matrix from the file's pixels to the upright page's, (width, height) of that page).
 
-    Args:
-        size: width and height of the picture in the file.
-        quarters, degrees: counter-clockwise turns, first the quarters.
-        scale: of the upright page.
+    size: width and height of the picture in the file.
+    quarters, degrees: counter-clockwise turns, first the quarters.
+    scale: of the upright page.
     """
     width, height = size
     angle = np.deg2rad(90 * quarters + degrees)

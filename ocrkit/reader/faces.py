@@ -5,9 +5,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import ImageFont
 
-from ocrkit.synth.fonts import HANDWRITING, Font, find_fonts, mapped_characters, mask_bytes
+from ocrkit.synth.fonts import HANDWRITING, Font, draw_glyph, find_fonts, mapped_characters
 
 # Faces of one jamo a character, without Hangul syllables, or of another script's forms.
 _LEFT_OUT = ("UnJamo", "YetHangul", "UnYetgul", "NotoSansMono")
@@ -18,7 +17,9 @@ _FANCY += ("Bandal", "Bangwool", "Eunjin", "Guseul", "BM", *HANDWRITING)
 _FANCY += ("Thin", "ExtraLight", "UltraLight", "Black")
 _SERIF = ("Batang", "batang", "Myeongjo", "Myung", "Serif", "Shinmun")
 _SHARES = {"serif": 0.45, "sans": 0.45, "fancy": 0.1}  # of the lines
-_LATIN = ("dejavu", "liberation")
+_SYSTEM, _LATIN = Path("/usr/share/fonts/truetype"), ("dejavu", "liberation")
+
+_glyph = lru_cache(maxsize=60_000)(draw_glyph)
 
 
 class Face:
@@ -32,20 +33,7 @@ class Face:
 
     def glyph(self, ch: str, em: int) -> tuple[np.ndarray, int, int, float]:
         """Coverage (h, w) uint8, its left and top from the pen on the baseline, the advance."""
-        return _glyph(self.path, self.index, em, ch)
-
-
-@lru_cache(maxsize=256)
-def _open(path: str, index: int, em: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(path, em, index, layout_engine=ImageFont.Layout.BASIC)
-
-
-@lru_cache(maxsize=60_000)
-def _glyph(path: str, index: int, em: int, ch: str) -> tuple[np.ndarray, int, int, float]:
-    face = _open(path, index, em)
-    ink, (left, top) = face.getmask2(ch, mode="L", anchor="ls")
-    pixels = np.frombuffer(mask_bytes(ink), np.uint8).reshape(ink.size[1], ink.size[0])
-    return pixels, left, top, face.getlength(ch)
+        return _glyph(self.path, em, ch, self.index, anchor="ls")
 
 
 def _style(name: str) -> str:
@@ -61,22 +49,13 @@ class Faces:
     """
 
     def __init__(self, fonts: str | Path = "system") -> None:
-        self.korean: list[Face] = []
-        for font in find_fonts(fonts):
-            if any(part in font.name for part in _LEFT_OUT):
-                continue
-            face = Face(font)
-            if "한" in face.characters:
-                self.korean.append(face)
+        named = (f for f in find_fonts(fonts) if not any(part in f.name for part in _LEFT_OUT))
+        self.korean = [face for face in map(Face, named) if "한" in face.characters]
         styles = [_style(face.name) for face in self.korean]
         self.weights = [_SHARES[style] / styles.count(style) for style in styles]
-        self.latin = self._latin_faces() if fonts == "system" else []
-
-    @staticmethod
-    def _latin_faces() -> list[Face]:
-        folder = Path("/usr/share/fonts/truetype")
-        files = [file for name in _LATIN for file in sorted((folder / name).glob("*.ttf"))]
-        return [Face(Font(f.stem, str(f), "")) for f in files if "Math" not in f.stem]
+        folders = [_SYSTEM / name for name in _LATIN] if fonts == "system" else []
+        files = [file for folder in folders for file in sorted(folder.glob("*.ttf"))]
+        self.latin = [Face(Font(f.stem, str(f), "")) for f in files if "Math" not in f.stem]
 
     def choose(self, rng: random.Random) -> tuple[Face, Face]:
         """A Korean face and the face of Latin letters and digits, mostly the same one."""
@@ -89,13 +68,12 @@ def drawable(text: str, face: Face, latin: Face, em: int) -> list[tuple[str, Fac
     """The characters of a text that the faces can draw, each with its face; no double spaces."""
     kept: list[tuple[str, Face]] = []
     for ch in text:
+        own = latin if ch.isascii() else face
         if ch == " ":
             if kept and kept[-1][0] != " ":
                 kept.append((ch, face))
-            continue
-        own = latin if ch.isascii() else face
-        if ch in own.characters and own.glyph(ch, em)[0].any():
+        elif ch in own.characters and own.glyph(ch, em)[0].any():
             kept.append((ch, own))
-    while kept and kept[-1][0] == " ":
+    if kept and kept[-1][0] == " ":
         kept.pop()
     return kept

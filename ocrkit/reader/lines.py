@@ -32,20 +32,14 @@ _MOST_ASPECT = 400
 
 @dataclass(frozen=True)
 class LineText:
-    """What was read from one line.
+    """What was read from one line."""
 
-    Attributes:
-        text: characters, spaces among them.
-        confidence: geometric mean of the characters' probabilities, 0 to 1; 0 for no text.
-        spans: for each character its left and right in pixels of the given crop.
-        probabilities: for each character its own in the frame where it is highest, 0 to 1. That is
-            what the network gives it against all other classes there, not how often it is right
-            (data/results/reader/confidence.csv has both); of what was left out it says nothing.
-    """
-
-    text: str
-    confidence: float
-    spans: list[tuple[int, int]]
+    text: str  # characters, spaces among them
+    confidence: float  # geometric mean of the characters' probabilities, 0 to 1; 0 for no text
+    spans: list[tuple[int, int]]  # each character's left and right in pixels of the given crop
+    # Each character's own in the frame where it is highest, 0 to 1: what the network gives it
+    # against all other classes there, not how often it is right (data/results/reader/confidence.csv
+    # has both); of what was left out it says nothing.
     probabilities: list[float]
 
 
@@ -99,11 +93,8 @@ class Reader:
     def read_lines(self, images: Sequence[np.ndarray]) -> list[LineText]:
         """Read crops of one line each.
 
-        Args:
-            images: grey, uint8 (H, W), of any size.
-
-        Raises:
-            OcrkitError: an image is of another shape or type, empty, or absurdly wide.
+        images: grey, uint8 (H, W), of any size.
+        Raises OcrkitError: an image is of another shape or type, empty, or absurdly wide.
         """
         inks = [prepare(_checked(i, image)) for i, image in enumerate(images)]
         return self.read_inks(inks, [image.shape[1] for image in images])
@@ -141,8 +132,7 @@ def weights_of(name: str | Path | None) -> Path:
 def load_reader(path: str | Path | None = None) -> Reader:
     """The reader of a checkpoint that `save_reader` wrote; None is the kit's own (`weights_of`).
 
-    Raises:
-        OcrkitError: files are missing, damaged, or of another charset.
+    Raises OcrkitError: files are missing, damaged, or of another charset.
     """
     stem = weights_of(path)
     note = read_json(file_of(stem, ".json"), ReaderNote)

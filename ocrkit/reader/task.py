@@ -33,21 +33,14 @@ Batch = tuple[list[np.ndarray], list[list[int]]]
 class LabelledLines:
     """The lines of a set that the reader can learn: inks in memory, 32 bytes a pixel of width.
 
-    Attributes:
-        inks: uint8 (32, w) each.
-        labels: their ids.
-        texts: what they say, with single spaces.
-        left_out: (index, reason) of the others.
-
-    Raises:
-        OcrkitError: there is no line to learn from, or the set cannot be read.
+    Raises OcrkitError: there is no line to learn from, or the set cannot be read.
     """
 
     def __init__(self, images: ImageSet) -> None:
-        self.inks: list[np.ndarray] = []
-        self.labels: list[list[int]] = []
-        self.texts: list[str] = []
-        self.left_out: list[tuple[int, str]] = []
+        self.inks: list[np.ndarray] = []  # uint8 (32, w) each
+        self.labels: list[list[int]] = []  # their ids
+        self.texts: list[str] = []  # what they say, with single spaces
+        self.left_out: list[tuple[int, str]] = []  # index and reason of the others
         for index in range(len(images)):
             text = " ".join(nfc(images.text(index)).split())
             try:
@@ -69,8 +62,7 @@ class LabelledLines:
 def _check(ink: np.ndarray, label: list[int], text: str) -> None:
     """See that a line can be learnt.
 
-    Raises:
-        OcrkitError: its label is empty, holds what the reader cannot write, or does not fit.
+    Raises OcrkitError: its label is empty, holds what the reader cannot write, or does not fit.
     """
     if unknown := "".join(dict.fromkeys(c for c in text if not encode(c))):
         raise OcrkitError(f"the line reader cannot write {unknown!r}")
@@ -92,32 +84,28 @@ class LineBatches:
     """
 
     def __init__(self, sources: Sequence[LabelledLines], batch_size: int, seed: int) -> None:
-        self.sources, self.seed = sources, seed
+        self.sources, self.batch_size, self.seed = sources, batch_size, seed
         self.buckets = [
             np.array([-(-ink.shape[1] // BUCKET) for ink in source.inks]) for source in sources
         ]
-        # How many lines of each bucket make a batch; the same in every epoch.
-        self.sizes = [
-            [
-                len(part)
-                for count in np.unique(buckets, return_counts=True)[1]
-                for part in np.array_split(np.arange(count), -(-count // batch_size))
-            ]
-            for buckets in self.buckets
-        ]
         self._epoch: Callable[[int, int], list[np.ndarray]] = lru_cache(4)(self._cut)
+        self.lengths = [len(self._epoch(source, 0)) for source in range(len(sources))]
 
     def _cut(self, source: int, epoch: int) -> list[np.ndarray]:
+        """The batches of an epoch, the same number in each: which lines stand in which."""
         rng = np.random.default_rng([self.seed, source, epoch])
-        shuffled = rng.permutation(len(self.sources[source]))
-        by_width = shuffled[np.argsort(self.buckets[source][shuffled], kind="stable")]
-        parts = np.split(by_width, np.cumsum(self.sizes[source])[:-1])
+        buckets = self.buckets[source]
+        shuffled = rng.permutation(len(buckets))
+        parts: list[np.ndarray] = []
+        for bucket in np.unique(buckets):
+            alike = shuffled[buckets[shuffled] == bucket]
+            parts += np.array_split(alike, -(-len(alike) // self.batch_size))
         return [parts[i] for i in rng.permutation(len(parts))]
 
     def __getitem__(self, step: int) -> Batch:
         """Inks and labels of a step (from 0)."""
         turn, source = divmod(step, len(self.sources))
-        epoch, place = divmod(turn, len(self.sizes[source]))
+        epoch, place = divmod(turn, self.lengths[source])
         chosen, lines = self._epoch(source, epoch)[place], self.sources[source]
         return [lines.inks[i] for i in chosen], [lines.labels[i] for i in chosen]
 
@@ -125,9 +113,8 @@ class LineBatches:
 class LineTask:
     """What a `Loop` learns: to say the labels of `batches`.
 
-    Args:
-        batches: give inks and labels for a step (`batches[step]`).
-        valid: inks and texts to validate on, or None.
+    batches: give inks and labels for a step (`batches[step]`).
+    valid: inks and texts to validate on, or None.
     """
 
     def __init__(self, batches: Any, valid: tuple[list[np.ndarray], list[str]] | None) -> None:

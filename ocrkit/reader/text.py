@@ -141,10 +141,8 @@ class Texts:
         if kind == 5:
             return pick(["-", "-", ".", " ", ")"]).join([digits(2, 4), digits(3, 4), digits(4, 4)])
         if kind == 6:
-            year, month, day = digits(4, 4), digits(1, 2), digits(1, 2)
-            return pick(
-                [f"{year}년 {month}월 {day}일", f"{year}. {month}. {day}.", f"{year}-{month}-{day}"]
-            )
+            date = digits(4, 4), digits(1, 2), digits(1, 2)
+            return pick(["{}년 {}월 {}일", "{}. {}. {}.", "{}-{}-{}"]).format(*date)
         if kind == 7:
             return f"{digits(1, 2)}:{digits(2, 2)}"
         if kind == 8:
@@ -193,12 +191,10 @@ class Texts:
         count = self.random.randint(1, max(length, 1))
         text = ""
         while len(text) < count:
-            rare = self.random.random() < 0.33
-            text += (
-                chr(self.random.randint(FIRST, LAST))
-                if rare
-                else self.random.choice(self._standard)
-            )
+            if self.random.random() < 0.33:
+                text += chr(self.random.randint(FIRST, LAST))
+            else:
+                text += self.random.choice(self._standard)
             text += " " if self.random.random() < 0.12 else ""
         return text[:length].strip()
 

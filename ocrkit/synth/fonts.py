@@ -6,9 +6,11 @@ import importlib.util
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
@@ -56,15 +58,13 @@ def find_fonts(source: str | Path = "koreanize") -> list[Font]:
         paths = _files(Path(source).expanduser())
         advice = "give a folder of .ttf or .otf files, 'koreanize', 'system' or 'handwriting'"
     fonts: dict[str, Font] = {}
-    names: set[str] = set()
     for path in paths:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest in fonts:
             continue
         name = "_".join(path.stem.split())
-        if name in names:  # another version of the same file name
+        if any(name == font.name for font in fonts.values()):  # another version of the same file
             name = f"{name}-{digest[:8]}"
-        names.add(name)
         fonts[digest] = Font(name, str(path), digest)
     if not fonts:
         raise OcrkitError(f"no fonts found in '{source}': {advice}")
@@ -103,9 +103,29 @@ def usable_fonts(fonts: Iterable[Font], syllables: str) -> tuple[list[Font], dic
     return kept, left_out
 
 
-def mask_bytes(ink: Any) -> bytes:
-    """The pixels of Pillow's inner image, whose type says less than it can do."""
-    return bytes(ink)
+# A face per size is cheap: some kilobytes.
+@lru_cache(maxsize=256)
+def open_face(path: str, em: float, index: int = 0) -> ImageFont.FreeTypeFont:
+    """A font file's face of this number, em pixels large. Raises OcrkitError: it is no font."""
+    try:
+        return ImageFont.truetype(path, em, index, layout_engine=ImageFont.Layout.BASIC)
+    except OSError as error:
+        raise OcrkitError(f"cannot open the font {path}: {error}; choose another font") from error
+
+
+def draw_glyph(
+    path: str, em: float, ch: str, index: int = 0, anchor: str = "la"
+) -> tuple[np.ndarray, int, int, float]:
+    """A character's coverage (h, w) uint8, its left and top from the pen, and the pen's advance.
+
+    path, em, index: as in `open_face`.
+    anchor: where the pen stands: "la" on the ascender line, "ls" on the baseline.
+    """
+    face = open_face(path, em, index)
+    ink: Any  # Pillow's type for it says less than it can do
+    ink, (left, top) = face.getmask2(ch, mode="L", anchor=anchor)
+    pixels = np.frombuffer(bytes(ink), np.uint8).reshape(ink.size[::-1])
+    return pixels, left, top, face.getlength(ch)
 
 
 def drawn_by_none(fonts: Iterable[Font], characters: str) -> str:
@@ -130,12 +150,11 @@ def mapped_characters(path: str, index: int = 0) -> frozenset[str]:
 def missing_characters(font: Font, characters: str) -> str:
     """Characters that the font cannot draw, in their order, each once."""
     mapped = mapped_characters(font.path)
-    face = ImageFont.truetype(font.path, _CHECK_SIZE, layout_engine=ImageFont.Layout.BASIC)
-    unknown = mask_bytes(face.getmask(_UNMAPPED))
+    unknown = draw_glyph(font.path, _CHECK_SIZE, _UNMAPPED)[0]
 
     def drawn(ch: str) -> bool:
-        ink = face.getmask(ch)
-        return ink.getbbox() is not None and mask_bytes(ink) != unknown
+        ink = draw_glyph(font.path, _CHECK_SIZE, ch)[0]
+        return bool(ink.any()) and not np.array_equal(ink, unknown)
 
     return "".join(ch for ch in dict.fromkeys(characters) if ch not in mapped or not drawn(ch))
 

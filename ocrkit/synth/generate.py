@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import platform
 import zlib
-from collections import deque
+from collections import ChainMap, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -22,10 +22,11 @@ from PIL import features
 from ocrkit.errors import OcrkitError
 from ocrkit.processes import deaf_to_ctrl_c, start_worker
 from ocrkit.synth.fonts import Font
-from ocrkit.synth.handwriting import MORE_KINDS
+from ocrkit.synth.handwriting import Handwriting
 from ocrkit.synth.kinds import KINDS, Basic
 from ocrkit.synth.render import Layout
 
+_KINDS: ChainMap[str, Basic] = ChainMap({"handwriting": Handwriting()}, KINDS)
 _CHUNK = 32  # samples per task: some 50 ms of work against 1 ms of messages
 _TRIES = 100
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
@@ -58,9 +59,8 @@ class Generation:
     held_out: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if self.settings is None and self.kind not in {**KINDS, **MORE_KINDS}:
-            known = ", ".join([*KINDS, *MORE_KINDS])
-            raise OcrkitError(f"unknown kind '{self.kind}': choose one of {known}")
+        if self.settings is None and self.kind not in _KINDS:
+            raise OcrkitError(f"unknown kind '{self.kind}': choose one of {', '.join(_KINDS)}")
         if not self.words and self.random_share < 1:
             raise OcrkitError("no words to draw from: give at least one word")
         if not self.fonts:
@@ -109,7 +109,7 @@ def sample(generation: Generation, index: int) -> Sample:
 
 
 def _settings(generation: Generation) -> Basic:
-    return generation.settings or {**KINDS, **MORE_KINDS}[generation.kind]
+    return generation.settings or _KINDS[generation.kind]
 
 
 def draw_label(generation: Generation, rng: np.random.Generator) -> str:
@@ -212,13 +212,11 @@ def versions() -> dict[str, str | None]:
 
 
 def _describe(generation: Generation) -> dict:
-    described = {
-        field.name: getattr(generation, field.name) for field in dataclasses.fields(generation)
+    lists = {"words": generation.words, "held_out": sorted(generation.held_out)}
+    counted = {  # thousands of words: their number and hash say enough
+        name: {"count": len(words), "sha256": hashlib.sha256("\n".join(words).encode()).hexdigest()}
+        for name, words in lists.items()
     }
-    described["settings"] = dataclasses.asdict(_settings(generation))
-    described["fonts"] = [{"name": f.name, "sha256": f.sha256} for f in generation.fonts]
-    for name in ("words", "held_out"):  # thousands of words: their number and hash say enough
-        words = described[name] if name == "words" else sorted(described[name])
-        digest = hashlib.sha256("\n".join(words).encode()).hexdigest()
-        described[name] = {"count": len(words), "sha256": digest}
-    return described
+    fonts = [{"name": font.name, "sha256": font.sha256} for font in generation.fonts]
+    settings = dataclasses.asdict(_settings(generation))
+    return vars(generation) | counted | {"fonts": fonts, "settings": settings}

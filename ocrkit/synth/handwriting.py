@@ -100,6 +100,3 @@ def _trim(mask: np.ndarray, room: int) -> np.ndarray:
     return mask[
         min(room, top) : max(height - room, bottom), min(room, left) : max(width - room, right)
     ]
-
-
-MORE_KINDS: dict[str, Basic] = {"handwriting": Handwriting()}

@@ -22,7 +22,7 @@ _PAGE = Layout()
 
 @dataclass(frozen=True)
 class Basic:
-    """Straight text on Gaussian noise N(235, 10); the other kinds change `_line` or `_on_paper`."""
+    """Straight text on Gaussian noise N(235, 10); the other kinds change one of its steps."""
 
     noise_mean: float = field(default=235.0, kw_only=True)
     noise_sd: float = field(default=10.0, kw_only=True)
@@ -38,10 +38,13 @@ class Basic:
         return fit_height(draw_text(text, font, float(page.height)), page.text_height)
 
     def _on_paper(self, mask: np.ndarray, rng: np.random.Generator, page: Layout) -> Image.Image:
-        """The picture: the ink on its paper."""
-        size = (page.height, mask.shape[1] + 2 * page.margin)
-        noise = gaussian_noise(rng, *size, self.noise_mean, self.noise_sd, truncate=True)
-        return _write(mask, noise, page)
+        """The picture: the ink on its paper, inside the margin."""
+        image = Image.fromarray(self._paper(rng, page.height, mask.shape[1] + 2 * page.margin))
+        image.paste(page.ink, (page.margin, page.margin), Image.fromarray(mask))
+        return image
+
+    def _paper(self, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+        return gaussian_noise(rng, height, width, self.noise_mean, self.noise_sd, truncate=True)
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,13 @@ class Background(Basic):
     def __post_init__(self) -> None:
         _only("papers", self.papers, Background.papers)
 
-    def _on_paper(self, mask: np.ndarray, rng: np.random.Generator, page: Layout) -> Image.Image:
+    def _paper(self, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
         paper = self.papers[rng.integers(len(self.papers))]
         if paper == "noise":
-            return super()._on_paper(mask, rng, page)
-        size = (page.height, mask.shape[1] + 2 * page.margin)
+            return super()._paper(rng, height, width)
         if paper == "white":
-            return _write(mask, white(*size), page)
-        return _write(mask, quasi_crystal(rng, *size, self.waves, self.frequency), page)
+            return white(height, width)
+        return quasi_crystal(rng, height, width, self.waves, self.frequency)
 
 
 @dataclass(frozen=True)
@@ -180,10 +182,7 @@ def turn_to_height(mask: np.ndarray, degrees: float, height: int) -> np.ndarray:
 
 def shift_columns(mask: np.ndarray, down: np.ndarray, reach: int) -> np.ndarray:
     """Move each column of (h, w) down by its own number of pixels in 0..reach: (h + reach, w)."""
-    height, width = mask.shape
-    padded = np.pad(mask, ((reach, reach), (0, 0)))
-    first = (reach - down) * width + np.arange(width)  # flat index of each column's top pixel
-    return padded.ravel()[first + np.arange(0, (height + reach) * width, width)[:, None]]
+    return shift_rows(mask.T, down, reach).T
 
 
 def shift_rows(mask: np.ndarray, right: np.ndarray, reach: int) -> np.ndarray:
@@ -198,13 +197,6 @@ def shift_rows(mask: np.ndarray, right: np.ndarray, reach: int) -> np.ndarray:
 def _only(field: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
     if not given or not set(given) <= set(known):
         raise OcrkitError(f"{field} must be among {', '.join(known)}, got {given}")
-
-
-def _write(mask: np.ndarray, paper: np.ndarray, page: Layout) -> Image.Image:
-    """Ink the paper through the mask, inside the margin."""
-    image = Image.fromarray(paper)
-    image.paste(page.ink, (page.margin, page.margin), Image.fromarray(mask))
-    return image
 
 
 KINDS: dict[str, Basic] = {

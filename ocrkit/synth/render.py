@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageFont
+from PIL import Image
 
-from ocrkit.errors import OcrkitError
-from ocrkit.synth.fonts import Font, mask_bytes
+from ocrkit.synth.fonts import Font, draw_glyph
 
 
 @dataclass(frozen=True)
@@ -24,32 +23,8 @@ class Layout:
         return self.height - 2 * self.margin
 
 
-@dataclass(frozen=True, slots=True)
-class Glyph:
-    """One drawn character: ink (h, w) uint8, its offset from the pen, and the pen's advance."""
-
-    ink: np.ndarray
-    left: int
-    top: int  # below the ascender line
-    advance: float
-
-
-# A face per size is cheap; glyphs take about 3 kB each, so these bounds hold a process to 25 MB.
-@lru_cache(maxsize=128)
-def _face(path: str, em: float) -> ImageFont.FreeTypeFont:
-    try:
-        return ImageFont.truetype(path, em, layout_engine=ImageFont.Layout.BASIC)
-    except OSError as error:
-        raise OcrkitError(f"cannot open the font {path}: {error}; choose another font") from error
-
-
-@lru_cache(maxsize=8192)
-def _glyph(path: str, em: float, ch: str) -> Glyph:
-    face = _face(path, em)
-    ink, (left, top) = face.getmask2(ch, mode="L")
-    width, height = ink.size
-    pixels = np.frombuffer(mask_bytes(ink), np.uint8).reshape(height, width)
-    return Glyph(pixels, left, top, face.getlength(ch))
+# Glyphs take about 3 kB each, so this bound holds a process to 25 MB.
+_glyph = lru_cache(maxsize=8192)(draw_glyph)
 
 
 def draw_text(text: str, font: Font, em: float) -> np.ndarray:
@@ -74,11 +49,11 @@ def draw_text_boxes(text: str, font: Font, em: float) -> tuple[np.ndarray, np.nd
 
 def _compose(text: str, font: Font, em: float) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """The coverage, and the left and top of each glyph in it."""
-    glyphs = [_glyph(font.path, em, ch) for ch in text]
     placed, pen = [], 0.0
-    for glyph in glyphs:
-        placed.append((glyph.ink, round(pen) + glyph.left, glyph.top))
-        pen += glyph.advance
+    for ch in text:
+        ink, left, top, advance = _glyph(font.path, em, ch)
+        placed.append((ink, round(pen) + left, top))
+        pen += advance
     inked = [item for item in placed if item[0].size]
     x0 = min([0, *(x for _, x, _ in inked)])
     y0 = min([0, *(y for _, _, y in inked)])
@@ -94,7 +69,8 @@ def _compose(text: str, font: Font, em: float) -> tuple[np.ndarray, list[tuple[i
 def draw_text_to_height(text: str, font: Font, height: int) -> np.ndarray:
     """Coverage of the text drawn at the size that fills `height` rows, uint8 (height, width)."""
     # Rounding makes few different lowest rows, so few sizes, and the glyph cache keeps hitting.
-    lowest = max(_lowest(font.path, float(height), ch) for ch in set(text))
+    glyphs = [_glyph(font.path, float(height), ch) for ch in set(text)]
+    lowest = max(top + ink.shape[0] if ink.size else 0 for ink, _, top, _ in glyphs)
     em = height * height / max(lowest, 1)
     strip = draw_text(text, font, em)
     while strip.shape[0] > height:
@@ -103,14 +79,8 @@ def draw_text_to_height(text: str, font: Font, height: int) -> np.ndarray:
     return np.pad(strip, ((0, height - strip.shape[0]), (0, 0)))
 
 
-@lru_cache(maxsize=65536)
-def _lowest(path: str, em: float, ch: str) -> int:
-    glyph = _glyph(path, em, ch)
-    return glyph.top + glyph.ink.shape[0] if glyph.ink.size else 0
-
-
 @lru_cache(maxsize=8192)
 def _ink_box(path: str, em: float, ch: str) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of what is inked in a glyph, which may have blank columns."""
-    ink = _glyph(path, em, ch).ink
+    ink = _glyph(path, em, ch)[0]
     return (Image.fromarray(ink).getbbox() if ink.size else None) or (0, 0, 0, 0)

@@ -88,9 +88,8 @@ def warp_mask(
     mask: coverage of the flat line, uint8 (warp.height, warp.width).
     left, top: the window's corner.
     """
-    seen = np.empty((*size, 2))
-    seen[..., 0] = np.arange(size[1]) + (left + 0.5)
-    seen[..., 1] = np.arange(size[0])[:, None] + (top + 0.5)
+    y, x = np.indices(size)
+    seen = np.stack([x + (left + 0.5), y + (top + 0.5)], axis=-1)
     # OpenCV counts from the centre of the first pixel, not from its corner.
     there = warp.inverse(seen).astype(np.float32) - np.float32(0.5)
     # OpenCV's annotations do not know that a map of pairs needs no second one.

@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from ocrkit.errors import OcrkitError
@@ -61,14 +61,12 @@ def read_word_list(source: str | Path | None = None, hangul_only: bool = True) -
 
 def _word_column(lines: Sequence[str]) -> list[str]:
     """The word column of a tab-separated table; empty if the lines are no table."""
-    rows = [line.split("\t") for line in lines]
-    if not rows or len(rows[0]) < 2:
+    header, *rows = [line.split("\t") for line in lines] or [[]]
+    names = [name.split("(")[0].strip(' "').lower() for name in header]
+    column = next((i for i, name in enumerate(names) if name in _WORD_COLUMNS), None)
+    if column is None or len(header) < 2:
         return []
-    header = [name.split("(")[0].strip(' "').lower() for name in rows[0]]
-    named = [i for i, name in enumerate(header) if name in _WORD_COLUMNS]
-    if not named:
-        return []
-    return [row[named[0]] for row in rows[1:] if len(row) > named[0]]
+    return [row[column] for row in rows if len(row) > column]
 
 
 def common_syllables(words: Iterable[str], n: int) -> str:
@@ -106,12 +104,9 @@ def split_words(
         raise OcrkitError(f"shares must be positive numbers, got {dict(shares)}")
     ranked = sorted(distinct, key=lambda word: hashlib.sha256(f"{seed}:{word}".encode()).digest())
 
-    ends, reached = [0], 0.0
-    for share in shares.values():
-        reached += share
-        ends.append(round(len(ranked) * reached / total))
+    ends = [round(len(ranked) * reached / total) for reached in accumulate(shares.values())]
     parts = {}
-    for (name, share), (start, end) in zip(shares.items(), pairwise(ends), strict=True):
+    for (name, share), (start, end) in zip(shares.items(), pairwise([0, *ends]), strict=True):
         if share > 0 and start == end:
             raise OcrkitError(f"{len(ranked)} words leave none for '{name}': add some")
         chosen = set(ranked[start:end])

@@ -172,7 +172,7 @@ def test_what_cannot_be_begun_with(sets, tmp_path, small, refused):
 def test_batches_show_every_line_once_an_epoch_and_sets_take_turns(sets):
     lines = [LabelledLines(ImageSet(path)) for path in sets[:2]]
     batches, again = (LineBatches(lines, 2, seed=5) for _ in "ab")
-    per_epoch = [len(sizes) for sizes in batches.sizes]
+    per_epoch = batches.lengths
     for source, count in enumerate(per_epoch):
         for epoch in range(2):
             steps = [2 * (epoch * count + place) + source for place in range(count)]

@@ -170,24 +170,19 @@ def test_distorting_both_ways_cuts_the_feet_and_leaves_the_top_blank(font):
 def test_distortion_jitters_by_up_to_the_heights_power(font, monkeypatch):
     calls = []
 
-    def record(name, shift):
-        def recorded(mask, offsets, reach):
-            calls.append((name, mask.shape, offsets, reach))
-            return shift(mask, offsets, reach)
+    def recorded(*given):
+        calls.append((given[0].shape, *given[1:]))
+        return distort(*given)
 
-        return recorded
-
-    monkeypatch.setattr(kinds, "shift_columns", record("columns", shift_columns))
-    monkeypatch.setattr(kinds, "shift_rows", record("rows", shift_rows))
-    patterns = Counter()
+    monkeypatch.setattr(kinds, "distort", recorded)
     for rng in rngs(240):
-        calls.clear()
         Distortion().draw(TEXT, font, rng)
-        patterns["+".join(name for name, *_ in calls)] += 1
-        _, (height, _), offsets, reach = calls[0]
+    patterns = Counter()
+    for (height, _), reach, *shifts in calls:
         assert reach == int(height**0.4) == 5
-        assert set(offsets) == set(range(6))
-    assert set(patterns) == {"columns", "rows", "columns+rows"}
+        assert set(next(shift for shift in shifts if shift is not None)) == set(range(6))
+        patterns[tuple(shift is not None for shift in shifts)] += 1
+    assert set(patterns) == {(True, False), (False, True), (True, True)}
     assert min(patterns.values()) > 50
 
 
