@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.models.prediction import EOS, GO
-from ocrkit.models.sequence import HEAD, positions
+from ocrkit.models.sequence import HEAD, attend, positions
 
 ORDERS = 6  # of a training step, as in the paper (K, section 4.3)
 
 
 class Attend(nn.Module):
-    """Attention of some vectors to others: softmax(q k^T / sqrt(d)) v, in heads."""
+    """Attention of some vectors to others."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -30,21 +30,15 @@ class Attend(nn.Module):
         self.out = nn.Linear(inner, channels)
 
     def offer(self, others: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values (B, heads, N, d) of those that may be looked at, (B, N, channels)."""
-        return self._split(self.key(others)), self._split(self.value(others))
+        """Keys and values, each (B, N, inner), of those that may be looked at, (B, N, channels)."""
+        return self.key(others), self.value(others)
 
     def forward(
         self, askers: Tensor, offered: tuple[Tensor, Tensor], seen: Tensor | None = None
     ) -> Tensor:
         """(B, Q, channels) -> same; `seen` (B, Q, N) bool says who may look at whom, None: all."""
         mask = None if seen is None else seen.unsqueeze(1)
-        mixed = F.scaled_dot_product_attention(
-            self._split(self.query(askers)), *offered, attn_mask=mask
-        )
-        return self.out(mixed.transpose(1, 2).flatten(2))
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return self.out(attend(self.query(askers), *offered, self.heads, mask))
 
 
 class PARSeq(nn.Module):

@@ -81,7 +81,7 @@ class Trainer(Loop):
         self.unfit_share, self.unfit_said = check_labels(
             converter, texts, model.frames, unfit_limit
         )
-        self.converter, self.sources, self.valid = converter, sources, valid
+        self.converter = converter
         self.batches = Batches(sources, recipe.batch_size, seed, world.size)
         auxiliary_steps = 0.0
         if recipe.auxiliary_ctc and model.add_auxiliary(recipe.auxiliary_frames):
