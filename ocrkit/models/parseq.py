@@ -47,14 +47,11 @@ class PARSeq(nn.Module):
     inputs, hidden: channels of the frames, and of the decoder.
     classes: characters + 2, as `ocrkit.labels.AttentionLabels` counts.
     steps: places of the longest text with its [s].
-    refinements: how often a text that was written is looked at again.
     """
 
-    def __init__(
-        self, inputs: int, hidden: int, classes: int, steps: int, refinements: int = 1
-    ) -> None:
+    def __init__(self, inputs: int, hidden: int, classes: int, steps: int) -> None:
         super().__init__()
-        self.inputs, self.steps, self.refinements = inputs, steps, refinements
+        self.inputs = inputs
         self.project = nn.Linear(inputs, hidden)
         self.characters = nn.Embedding(classes, hidden)
         self.places = nn.Parameter(torch.randn(steps, hidden) / math.sqrt(hidden))
@@ -69,7 +66,7 @@ class PARSeq(nn.Module):
 
         text: (B, >= steps) int64 from [GO] on. In training the logits are those of all orders, one
             after another: (B, orders * steps, classes). Else those from left to right.
-        None: write greedily, then refine. Steps after [s] mean nothing.
+        None: write greedily, then look at each again. Steps after [s] mean nothing.
         """
         offered, places = self._offer_frames(frames), self.places[:steps]
         if text is not None:
@@ -77,11 +74,8 @@ class PARSeq(nn.Module):
             ranks = draw_ranks(steps - 1) if self.training else torch.arange(steps - 1)[None]
             seen = seen_in_order(text, ranks.to(text.device))
             return self._answer(offered, places.repeat(len(ranks), 1), text, seen)
-        logits = self._write(offered, frames.shape[0], steps)
-        for _ in range(self.refinements):
-            text = _written(logits)
-            logits = self._answer(offered, places, text, all_but_itself(text))
-        return logits
+        text = _written(self._write(offered, frames.shape[0], steps))
+        return self._answer(offered, places, text, all_but_itself(text))
 
     def _offer_frames(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         memory = self.project(frames)
