@@ -37,7 +37,8 @@ def split_word(region: np.ndarray) -> np.ndarray:
     highest = float(score.max())
     core = (score > _CORE * highest).astype(np.uint8)
     _, lands, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=4)
-    lands[stats[lands, cv2.CC_STAT_AREA] < _LEAST_AREA] = 0
+    small = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < _LEAST_AREA)
+    lands[np.isin(lands, small)] = 0
     lands = lands.astype(np.float32)  # cv2.dilate knows no int32
     # Each land grows by a pixel on every side, so far as the score is above the level and no other
     # land is there, until none grows any more; then the level sinks.
