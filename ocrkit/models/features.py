@@ -118,8 +118,8 @@ def resnet(scale: Scale) -> nn.Sequential:
         layers[f"relu{name}"] = nn.ReLU(inplace=True)
 
     def blocks(stage: int, count: int, before: int, after: int) -> None:
-        first, *rest = (BasicBlock(before if i == 0 else after, after) for i in range(count))
-        layers[f"layer{stage}"] = nn.Sequential(first, *rest)
+        each = (BasicBlock(after if i else before, after) for i in range(count))
+        layers[f"layer{stage}"] = nn.Sequential(*each)
 
     conv("0_1", 1, c0)
     conv("0_2", c0, c1, nn.MaxPool2d(2))

@@ -48,7 +48,6 @@ class GRCL(nn.Module):
         self.steps = nn.ModuleList(GatedStep(after) for _ in range(ITERATIONS))
 
     def forward(self, u: Tensor) -> Tensor:
-        """u (B, before, H, W) -> x after five iterations (B, after, H, W)."""
         # u is the same in every iteration, so its two convolutions are made once.
         gate_input, wide_input = self.gate_input(u), self.wide_input(u)
         x = F.relu(self.bn_first(wide_input))

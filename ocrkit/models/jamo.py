@@ -39,7 +39,6 @@ class JamoCTC(nn.Linear):
         super().__init__(inputs, 1 + sum(LETTERS) + self.others)
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B, T, inputs) -> (B, T, classes)."""
         scores = super().forward(input)
         blank, lead, vowel, tail, others = scores.split([1, *LETTERS, self.others], dim=2)
         # Made probabilities here, the letters weigh as much as the blank from the first step on;

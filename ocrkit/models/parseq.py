@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.models.prediction import EOS, GO
-from ocrkit.models.sequence import HEAD, positions
+from ocrkit.models.sequence import HEAD, attend, positions
 
 ORDERS = 6  # of a training step, as in the paper (K, section 4.3)
 
 
 class Attend(nn.Module):
-    """Attention of some vectors to others: softmax(q k^T / sqrt(d)) v, in heads."""
+    """Attention of some vectors to others."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -30,21 +30,15 @@ class Attend(nn.Module):
         self.out = nn.Linear(inner, channels)
 
     def offer(self, others: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values (B, heads, N, d) of those that may be looked at, (B, N, channels)."""
-        return self._split(self.key(others)), self._split(self.value(others))
+        """Keys and values, each (B, N, inner), of those that may be looked at, (B, N, channels)."""
+        return self.key(others), self.value(others)
 
     def forward(
         self, askers: Tensor, offered: tuple[Tensor, Tensor], seen: Tensor | None = None
     ) -> Tensor:
         """(B, Q, channels) -> same; `seen` (B, Q, N) bool says who may look at whom, None: all."""
         mask = None if seen is None else seen.unsqueeze(1)
-        mixed = F.scaled_dot_product_attention(
-            self._split(self.query(askers)), *offered, attn_mask=mask
-        )
-        return self.out(mixed.transpose(1, 2).flatten(2))
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return self.out(attend(self.query(askers), *offered, self.heads, mask))
 
 
 class PARSeq(nn.Module):
@@ -53,14 +47,11 @@ class PARSeq(nn.Module):
     inputs, hidden: channels of the frames, and of the decoder.
     classes: characters + 2, as `ocrkit.labels.AttentionLabels` counts.
     steps: places of the longest text with its [s].
-    refinements: how often a text that was written is looked at again.
     """
 
-    def __init__(
-        self, inputs: int, hidden: int, classes: int, steps: int, refinements: int = 1
-    ) -> None:
+    def __init__(self, inputs: int, hidden: int, classes: int, steps: int) -> None:
         super().__init__()
-        self.inputs, self.steps, self.refinements = inputs, steps, refinements
+        self.inputs = inputs
         self.project = nn.Linear(inputs, hidden)
         self.characters = nn.Embedding(classes, hidden)
         self.places = nn.Parameter(torch.randn(steps, hidden) / math.sqrt(hidden))
@@ -75,7 +66,7 @@ class PARSeq(nn.Module):
 
         text: (B, >= steps) int64 from [GO] on. In training the logits are those of all orders, one
             after another: (B, orders * steps, classes). Else those from left to right.
-        None: write greedily, then refine. Steps after [s] mean nothing.
+        None: write greedily, then look at each again. Steps after [s] mean nothing.
         """
         offered, places = self._offer_frames(frames), self.places[:steps]
         if text is not None:
@@ -83,11 +74,8 @@ class PARSeq(nn.Module):
             ranks = draw_ranks(steps - 1) if self.training else torch.arange(steps - 1)[None]
             seen = seen_in_order(text, ranks.to(text.device))
             return self._answer(offered, places.repeat(len(ranks), 1), text, seen)
-        logits = self._write(offered, frames.shape[0], steps)
-        for _ in range(self.refinements):
-            text = _written(logits)
-            logits = self._answer(offered, places, text, all_but_itself(text))
-        return logits
+        text = _written(self._write(offered, frames.shape[0], steps))
+        return self._answer(offered, places, text, all_but_itself(text))
 
     def _offer_frames(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         memory = self.project(frames)

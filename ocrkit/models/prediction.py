@@ -114,6 +114,15 @@ class Attention(nn.Module):
         return logits if self.output_context is None else logits + self.output_context(contexts)
 
 
+def greedy_score(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Log probability of a greedy reading, and its length: (B, steps, classes) -> (B,) and (B,)."""
+    # score = sum over t of log p(y_t), up to and including [s]
+    best, ids = logits.log_softmax(dim=2).max(dim=2)
+    ends = (ids == EOS).cumsum(dim=1)
+    after = ends - (ids == EOS).long() > 0
+    return best.masked_fill(after, 0.0).sum(dim=1), (ends == 0).sum(dim=1)
+
+
 @torch.inference_mode()
 def attention_maps(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """Read greedily and tell where the head looked: logits, and alpha (B, steps, T).

@@ -27,7 +27,6 @@ class BiLSTM(nn.Module):
         self.linear = nn.Linear(2 * hidden, hidden)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """(B, T, inputs) -> (B, T, hidden)."""
         both_ways, _ = self.rnn(frames)
         return self.linear(both_ways)
 
@@ -49,11 +48,25 @@ def positions(frames: int, channels: int) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=1)[:, :channels]
 
 
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, heads: int, seen: Tensor | None = None
+) -> Tensor:
+    """softmax(q k^T / sqrt(d)) v in heads: (B, Q, inner) and twice (B, N, inner) -> (B, Q, inner).
+
+    seen: (Q, N) or (B, 1, Q, N) bool, who may look at whom; None: all at all.
+    """
+    # (B, N, inner) -> (B, heads, N, channels of a head)
+    q, k, v = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (query, key, value))
+    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+    return mixed.transpose(1, 2).flatten(2)
+
+
 class MixingBlock(nn.Module):
     """x + attention(x), then x + feed-forward(x), each on normed input: (B, T, channels) -> same.
 
     Norms come first (Xiong et al., "On Layer Normalization in the Transformer Architecture", ICML
     2020): such blocks learn without a long warm-up.
+
     ratio: width of the feed-forward layer in channels.
     window: frames that a frame looks at, itself in the middle; None is all (global mixing).
     """
@@ -70,20 +83,13 @@ class MixingBlock(nn.Module):
         self.narrow = nn.Linear(ratio * channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, channels) -> (B, T, channels)."""
         mask = None
         if self.window is not None:
             t = torch.arange(x.shape[1], device=x.device)
             mask = (t[:, None] - t).abs() <= self.window // 2
         normed = self.norm1(x)
-        # (B, T, channels) -> (B, heads, T, channels of a head)
-        q, k, v = (
-            layer(normed).unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for layer in (self.query, self.key, self.value)
-        )
-        # softmax(q k^T / sqrt(d)) v
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        x = x + self.out(mixed.transpose(1, 2).flatten(2))
+        query, key, value = self.query(normed), self.key(normed), self.value(normed)
+        x = x + self.out(attend(query, key, value, self.heads, mask))
         return x + self.narrow(F.gelu(self.wide(self.norm2(x))))
 
 
@@ -97,7 +103,6 @@ class Mixing(nn.Module):
         self.norm = nn.LayerNorm(hidden)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """(B, T, inputs) -> (B, T, hidden)."""
         x = self.project(frames)
         return self.norm(self.blocks(x + positions(x.shape[1], x.shape[2]).to(x)))
 

@@ -3,9 +3,13 @@
 Shi et al., "Robust Scene Text Recognition with Automatic Rectification" (CVPR 2016), section 3.1.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ocrkit.models.features import conv_bn_relu
 
 FIDUCIALS = 20
 EPS = 1e-6
@@ -57,7 +61,7 @@ def spline_matrices(height: int, width: int, count: int = FIDUCIALS) -> tuple[Te
 
 
 class LocalizationNetwork(nn.Module):
-    """Where the text's upper and lower edges run: images (B, 1, H, W) -> C' (B, 20, 2).
+    """Where the text's edges run: images (B, 1, H, W) -> C' (B, 20, 2), (x, y) in [-1, 1].
 
     channels: the four convolutions' widths; hidden: that of the first fully connected layer.
     """
@@ -65,18 +69,13 @@ class LocalizationNetwork(nn.Module):
     def __init__(self, channels: tuple[int, int, int, int], hidden: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        before = 1
-        for index, after in enumerate(channels):
-            layers += [
-                nn.Conv2d(before, after, 3, padding=1, bias=False),
-                nn.BatchNorm2d(after),
-                # Pooled before ReLU where the paper pools after: the same numbers, sooner.
-                nn.MaxPool2d(2) if index < 3 else nn.ReLU(inplace=True),
-                nn.ReLU(inplace=True) if index < 3 else nn.AdaptiveAvgPool2d(1),
-            ]
-            before = after
+        for before, after in pairwise((1, *channels)):
+            conv, norm, relu = conv_bn_relu(before, after)
+            # Pooled before ReLU where the paper pools after: the same numbers, sooner.
+            layers += [conv, norm, nn.MaxPool2d(2), relu]
+        layers[-2:] = [layers[-1], nn.AdaptiveAvgPool2d(1)]
         self.conv = nn.Sequential(*layers)
-        self.fc1 = nn.Sequential(nn.Linear(before, hidden), nn.ReLU(inplace=True))
+        self.fc1 = nn.Sequential(nn.Linear(channels[-1], hidden), nn.ReLU(inplace=True))
         self.fc2 = nn.Linear(hidden, 2 * FIDUCIALS)
         # Weight 0: at first every image gets the same points, those of the bias.
         nn.init.zeros_(self.fc2.weight)
@@ -84,7 +83,6 @@ class LocalizationNetwork(nn.Module):
             self.fc2.bias.copy_(start_fiducials().flatten())
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 1, H, W) -> fiducial points (B, 20, 2), (x, y) in [-1, 1]."""
         pooled = self.conv(images).flatten(1)
         # A bfloat16 keeps 8 bits: too coarse for a coordinate, by up to a pixel in 400.
         with torch.autocast(images.device.type, enabled=False):
@@ -107,7 +105,7 @@ def spline_coefficients(inv_delta: Tensor, fiducials: Tensor) -> Tensor:
 
 
 class TPS(nn.Module):
-    """Thin-plate spline rectification: images (B, 1, H, W) -> images of the same shape."""
+    """Thin-plate spline rectification: images (B, 1, H, W) in [-1, 1] -> the same shape."""
 
     p_hat: Tensor
     inv_delta: Tensor
@@ -141,7 +139,6 @@ class TPS(nn.Module):
         return rows.view(-1, 2, self.height, self.width).permute(0, 2, 3, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Straighten: (B, 1, H, W) in [-1, 1] -> (B, 1, H, W)."""
         fiducials = self.localization(images)
         with torch.autocast(images.device.type, enabled=False):
             exact = self.p_hat.dtype

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
-from types import FrameType
 
 # EX_TEMPFAIL of sysexits.h: not done, try again. Schedulers can requeue a job on it.
 EXIT_RESUMABLE = 75
@@ -17,17 +16,12 @@ class Interrupted(SystemExit):
         super().__init__(code)
 
 
-_requested = False
+_arrived: list[int] = []  # signals that came within `save_on_sigterm`
 
 
 def stop_requested() -> bool:
     """Has a SIGTERM arrived within `save_on_sigterm`?"""
-    return _requested
-
-
-def _handle(number: int, frame: FrameType | None) -> None:
-    global _requested
-    _requested = True
+    return bool(_arrived)
 
 
 @contextlib.contextmanager
@@ -36,14 +30,13 @@ def save_on_sigterm() -> Iterator[None]:
 
     A SIGTERM that no training in the block has handled is delivered after the block.
     """
-    global _requested
-    before = signal.signal(signal.SIGTERM, _handle)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: _arrived.append(number))
     unhandled = False
     try:
         yield
-        unhandled = _requested
+        unhandled = stop_requested()
     finally:
         signal.signal(signal.SIGTERM, before)
-        _requested = False
+        _arrived.clear()
         if unhandled:
             os.kill(os.getpid(), signal.SIGTERM)

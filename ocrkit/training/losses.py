@@ -67,21 +67,19 @@ def training_loss(
     """
     ids, lengths = converter.encode(texts)
     ids = ids.to(images.device)
-    if isinstance(converter, CTCLabels):
-        logits = model(images)
-        if not isinstance(logits, tuple):
-            return ctc_loss(logits, ids, lengths)
-        logits, frames, _ = logits
-        return ctc_loss(logits, ids, lengths) + auxiliary_weight * ctc_loss(frames, ids, lengths)
-    logits = model(images, ids[:, :-1])
-    if not isinstance(logits, tuple):
-        return attention_weight * attention_loss(logits, ids)
-    logits, frames, alpha = logits
+    ctc = isinstance(converter, CTCLabels)
+    found = model(images) if ctc else model(images, ids[:, :-1])
+    logits, frames, alpha = found if isinstance(found, tuple) else (found, None, None)
+    loss = ctc_loss(logits, ids, lengths) if ctc else attention_weight * attention_loss(logits, ids)
+    if frames is None:
+        return loss
+    if ctc:
+        return loss + auxiliary_weight * ctc_loss(frames, ids, lengths)
     # Attention's characters begin at id 2, CTC's at 1; [GO] and [s] are left out.
     auxiliary = ctc_loss(frames, (ids[:, 1:] - 1).clamp(min=0), lengths - 1)
     if alpha is not None:
         auxiliary = auxiliary + guided_attention_loss(alpha, lengths)
-    return attention_weight * attention_loss(logits, ids) + auxiliary_weight * auxiliary
+    return loss + auxiliary_weight * auxiliary
 
 
 def guided_attention_loss(alpha: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

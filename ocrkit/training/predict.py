@@ -7,6 +7,8 @@ import torch
 
 from ocrkit.data.cache import to_input
 from ocrkit.errors import OcrkitError
+from ocrkit.labels import CTCLabels
+from ocrkit.models.prediction import greedy_score
 from ocrkit.training.losses import Converter, can_say, loss_of
 
 
@@ -19,16 +21,11 @@ class Readings:
     loss: float
 
 
-def _confidence(logits: torch.Tensor, ctc: bool) -> torch.Tensor:
-    """The product of the chosen classes' probabilities: (B, T, classes) to (B,).
-
-    CTC: over all frames. Attention: up to and including the first `[s]` (id 1).
-    """
-    best, ids = logits.float().log_softmax(2).max(2)
-    if not ctc:
-        ended = (ids == 1).cumsum(1) - (ids == 1).long() > 0
-        best = best.masked_fill(ended, 0.0)
-    return best.sum(1).exp()
+def _log_probability(logits: torch.Tensor, converter: Converter) -> torch.Tensor:
+    """Of the chosen classes, (B, T, classes) to (B,): CTC's in all frames, else up to `[s]`."""
+    if isinstance(converter, CTCLabels):
+        return logits.float().log_softmax(2).amax(2).sum(1)
+    return greedy_score(logits.float())[0]
 
 
 @torch.inference_mode()
@@ -59,7 +56,7 @@ def read_all(
         if not torch.isfinite(logits).all():
             raise OcrkitError("the model says NaN or infinite numbers: use precision fp32")
         texts += converter.decode(logits.argmax(2).cpu())
-        confidence += _confidence(logits, converter.first_id == 1).tolist()
+        confidence += _log_probability(logits, converter).exp().tolist()
         if truth is not None:
             part = truth[start : start + batch_size]
             # CTC's loss of a label that cannot be said is infinite, and comes back as 0.

@@ -33,9 +33,7 @@ class ReadingTask:
         device = next(model.parameters()).device
         images = to_input(batch.pixels).to(device, non_blocking=True)
         weight = max(0.0, 1 - step / self.auxiliary_steps) if self.auxiliary_steps else 0.0
-        part = 1.0
-        if self.world.size > 1:
-            part = weight_of_part(self.converter, batch.texts, self.batches.texts(step))
+        part = weight_of_part(self.converter, batch.texts, self.batches.texts(step))
         return training_loss(model, self.converter, images, batch.texts, weight, part)
 
     def validate(self, model: torch.nn.Module) -> dict[str, float]:
@@ -81,7 +79,7 @@ class Trainer(Loop):
         self.unfit_share, self.unfit_said = check_labels(
             converter, texts, model.frames, unfit_limit
         )
-        self.converter, self.sources, self.valid = converter, sources, valid
+        self.converter = converter
         self.batches = Batches(sources, recipe.batch_size, seed, world.size)
         auxiliary_steps = 0.0
         if recipe.auxiliary_ctc and model.add_auxiliary(recipe.auxiliary_frames):

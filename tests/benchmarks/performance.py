@@ -25,7 +25,7 @@ from ocrkit.files import read_json, write_json, write_text
 from ocrkit.hangul import charset
 from ocrkit.models import MODEL_NAMES
 from ocrkit.training import RECIPES
-from ocrkit.training.engines.native import NativeEngine
+from ocrkit.training.engines import NativeEngine
 from ocrkit.training.losses import make_converter, training_loss
 
 ROOT = Path(__file__).parents[2]

@@ -29,6 +29,13 @@ def fall() -> Callable[..., float]:
 
 
 @pytest.fixture
+def small_spotter(monkeypatch):
+    """Spotters of few channels, which learn quickly."""
+    monkeypatch.setattr(spotter, "CHANNELS", (4, 8, 8, 8, 8))
+    monkeypatch.setattr(spotter, "SHARED", 8)
+
+
+@pytest.fixture
 def few_scenes(monkeypatch):
     """Two scenes of each kind to learn spotting from, and one to be judged and tested on."""
     monkeypatch.setattr(spotter, "SCENES_IN", {"train": 2, "valid": 1, "test": 1})

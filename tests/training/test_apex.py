@@ -10,8 +10,8 @@ from apex_stand_ins import Apex
 from toys import CTC, RECIPE, toy_model, toy_trainer
 
 from ocrkit.models import MODEL_NAMES
+from ocrkit.training import engines
 from ocrkit.training.distributed import World
-from ocrkit.training.engines import apex as engine_of_apex
 from ocrkit.training.engines import check_engine, make_engine
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -27,7 +27,7 @@ def install(monkeypatch):
         apex = Apex(*parts, replace=monkeypatch.setattr)
         for name, module in apex.modules.items():
             monkeypatch.setitem(sys.modules, name, module)
-        monkeypatch.setattr(engine_of_apex, "check_gpu", lambda device: None)
+        monkeypatch.setattr(engines, "check_gpu", lambda device: None)
         return apex
 
     return install
@@ -226,7 +226,7 @@ def test_the_other_apex_of_pypi(install, refused):
 
 
 def test_no_apex_at_all(monkeypatch, refused):
-    monkeypatch.setattr(engine_of_apex.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
     with refused("NVIDIA Apex is not installed: .*environment.yml.*github.com/NVIDIA/apex"):
         check_engine("apex", GPU)
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from toys import CTC, RECIPE, toy_model, toy_trainer
 
-from ocrkit.training.engines import make_engine, native
+from ocrkit.training import engines
+from ocrkit.training.engines import make_engine
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 FP16 = replace(RECIPE, precision="fp16")
@@ -83,7 +84,7 @@ def test_kernels_lie_channels_last(precision):
 
 
 def test_compiled_it_takes_the_same_steps(monkeypatch):
-    if native.shutil.which("g++") is None:
+    if engines.shutil.which("g++") is None:
         pytest.skip("no C++ compiler here")
     monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")  # no pool of processes for one kernel
     weights = []
@@ -101,7 +102,7 @@ def test_compiled_it_takes_the_same_steps(monkeypatch):
 
 def test_compile_is_passed_on(monkeypatch):
     compiled = []
-    monkeypatch.setattr(native, "check_compiler", lambda device: None)
+    monkeypatch.setattr(engines, "check_compiler", lambda device: None)
     monkeypatch.setattr(torch, "compile", lambda model: compiled.append(model) or model)
     trainer = toy_trainer(CTC, compile=True)
     assert compiled == [trainer.model]
@@ -115,6 +116,6 @@ def test_without_a_compiler(monkeypatch, refused):
         "needs a C\\+\\+ compiler, and there is no no-such-compiler here: .*apt install g"
     ):
         toy_trainer(CTC, compile=True)
-    monkeypatch.setattr(native.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
     with refused("needs Triton on a GPU"):
-        native.check_compiler(GPU)
+        engines.check_compiler(GPU)

@@ -19,6 +19,7 @@ from ocrkit.papers.shared.scene_sets import SceneSet, scene_set
 from ocrkit.synth.scenes import SCENES, SceneSettings
 
 _CHUNK = 32  # images a forward pass
+WEAK_FROM = 120  # steps with strong scenes alone, until the model can guess
 CURVED = SCENES["curved"]
 
 
@@ -65,7 +66,7 @@ class CraftTask:
 
     seed: of the order of the scenes; batch_size: scenes a step.
     strong: scenes with character quads.
-    weak: scenes with the words' quads and lengths alone; half of each batch from `weak_from` on.
+    weak: scenes with the words' quads and lengths alone; half of each batch from `WEAK_FROM` on.
     count, valid: scenes of each sort to learn from, and to validate on.
     """
 
@@ -75,11 +76,10 @@ class CraftTask:
         batch_size: int,
         strong: SceneSettings,
         weak: SceneSettings | None = None,
-        weak_from: int = 120,
         count: int = TRAIN,
         valid: int = VALID,
     ) -> None:
-        self.seed, self.batch_size, self.weak_from = seed, batch_size, weak_from
+        self.seed, self.batch_size = seed, batch_size
         self.strong = scene_set("train", count, strong)
         self.weak = scene_set("train", count, weak) if weak else None
         self.valid = scene_set("valid", valid, CURVED)
@@ -90,7 +90,7 @@ class CraftTask:
 
     def loss(self, model: nn.Module, step: int) -> Tensor:
         rng = np.random.default_rng((self.seed, step))
-        weak_set = self.weak if step >= self.weak_from else None
+        weak_set = self.weak if step >= WEAK_FROM else None
         weak = self.batch_size // 2 if weak_set else 0
         picks = rng.choice(len(self.maps), self.batch_size - weak, replace=False)
         images, targets = self.strong.images[picks], self.maps[picks] / 255

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from scipy.ndimage import find_objects
 
 from ocrkit.papers.detection.craft_maps import STRIDE, level_radius
 from ocrkit.papers.shared.quads import crop
@@ -35,10 +36,9 @@ def split_word(region: np.ndarray) -> np.ndarray:
     score = cv2.GaussianBlur(np.clip(region, 0, 1), (3, 3), 0)
     highest = float(score.max())
     core = (score > _CORE * highest).astype(np.uint8)
-    count, lands, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=4)
-    for label in range(1, count):
-        if stats[label][cv2.CC_STAT_AREA] < _LEAST_AREA:
-            lands[lands == label] = 0
+    _, lands, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=4)
+    small = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < _LEAST_AREA)
+    lands[np.isin(lands, small)] = 0
     lands = lands.astype(np.float32)  # cv2.dilate knows no int32
     # Each land grows by a pixel on every side, so far as the score is above the level and no other
     # land is there, until none grows any more; then the level sinks.
@@ -47,11 +47,8 @@ def split_word(region: np.ndarray) -> np.ndarray:
         while before != (before := np.count_nonzero(lands)):
             dry = (lands == 0) & (score > level)
             lands = np.where(dry, cv2.dilate(lands, _AROUND), lands)
-    boxes = []
-    for label in range(1, count):
-        rows, columns = np.nonzero(lands == label)
-        if len(rows):
-            boxes.append([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+    parts = [part for part in find_objects(lands.astype(int)) if part]
+    boxes = [(across.start, down.start, across.stop, down.stop) for down, across in parts]
     found = np.array(boxes, float).reshape(-1, 4)
     return found[np.argsort(found[:, 0] + found[:, 2])]
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ocrkit.data.cache import to_input
 from ocrkit.papers.detection.detectors import SceneTask, detector_study, hardest
 from ocrkit.papers.shared.backbone import Stages
-from ocrkit.papers.shared.quads import as_quads, bounds, nms
+from ocrkit.papers.shared.quads import as_quads, bounds, from_boxes, nms
 from ocrkit.synth.scenes import SCENES
 
 # The paper: 1, 2, 3, 5, 7, 10 for Latin words. Ours have up to four square syllables.
@@ -164,8 +164,7 @@ def detect(
 
 def box_quads(boxes: Tensor) -> np.ndarray:
     """Quads (n, 4, 2) of upright boxes (n, 4)."""
-    corners = boxes.new_tensor([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
-    return (boxes[:, None, :2] + boxes[:, None, 2:] * corners).numpy()
+    return as_quads(from_boxes(F.pad(boxes, (0, 1)).numpy()))
 
 
 UPRIGHT = SCENES["upright"]

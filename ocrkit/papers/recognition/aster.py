@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrkit.data.cache import to_input
-from ocrkit.models.prediction import EOS, Attention
+from ocrkit.models.prediction import Attention, greedy_score
 from ocrkit.models.recognizer import initialise
 from ocrkit.models.transformation import FIDUCIALS, spline_matrices, target_fiducials
 from ocrkit.papers.recognition.bent_words import (
@@ -146,15 +146,6 @@ class ASTER(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 1, 64, 96) -> logits (B, 5, classes) of the decoder with the higher score."""
         return higher_scored(*self.decode_both(images))
-
-
-def greedy_score(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Log probability of a greedy reading, and its length: (B, steps, classes) -> (B,) and (B,)."""
-    # score = sum over t of log p(y_t), up to and including [s]
-    best, ids = logits.log_softmax(dim=2).max(dim=2)
-    ends = (ids == EOS).cumsum(dim=1)
-    after = ends - (ids == EOS).long() > 0
-    return best.masked_fill(after, 0.0).sum(dim=1), (ends == 0).sum(dim=1)
 
 
 def reverse_text(logits: Tensor) -> Tensor:

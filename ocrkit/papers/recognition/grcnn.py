@@ -46,7 +46,6 @@ class RCL(nn.Module):
         self.steps = nn.ModuleList(map(PlainStep, gated.steps))  # pyright: ignore
 
     def forward(self, u: Tensor) -> Tensor:
-        """u (B, before, H, W) -> x after five iterations (B, after, H, W)."""
         wide_input = self.wide_input(u)
         x = F.relu(self.bn_first(wide_input))
         for step in self.steps:

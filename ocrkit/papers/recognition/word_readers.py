@@ -188,13 +188,12 @@ def ctc_task(
 def evaluate_ctc(model: Recognizer, scene: str = "upright") -> dict[str, float]:
     """Percent of unseen words read, and CER, as drawn in training; then in the other scenes."""
     known = score_ctc(model, "test", TEST_IMAGES["as trained"], scene)
-    count = TEST_IMAGES["other scenes"]
-    others = {name: score_ctc(model, "test", count, name) for name in SCENES if name != scene}
-    return {
-        "accuracy": known.accuracy,
-        "cer": 100 * known.cer,
-        **{name: scores.accuracy for name, scores in others.items()},
+    others = {
+        name: score_ctc(model, "test", TEST_IMAGES["other scenes"], name).accuracy
+        for name in SCENES
+        if name != scene
     }
+    return {"accuracy": known.accuracy, "cer": 100 * known.cer, **others}
 
 
 def ctc_study(

@@ -101,7 +101,7 @@ def run_study(
     `history`.
     Raises OcrkitError: the loss became NaN, or the folder holds a run with another recipe.
     """
-    path = _path(folder, study.name, seed, "json")
+    path = folder / f"{study.name}-s{seed}.json"
     if path.exists():
         row = read_json(path, StudyRow)
         # A field that the row lacks came later, with a default that changes nothing.
@@ -131,7 +131,7 @@ def run_study(
     }
     state_dict = model.state_dict().items()
     halves = {k: v.half() if v.is_floating_point() else v for k, v in state_dict}
-    with atomic_file(_path(folder, study.name, seed, "safetensors")) as temporary:
+    with atomic_file(path.with_suffix(".safetensors")) as temporary:
         save_file({k: v.contiguous() for k, v in halves.items()}, temporary)
     write_json(path, row)  # last: it says that the run is done
     return row
@@ -142,7 +142,7 @@ def trained(study: Study, folder: Path, seed: int = 1) -> torch.nn.Module:
 
     Raises OcrkitError: there is no such run, or its weights are of another model.
     """
-    path = _path(folder, study.name, seed, "safetensors")
+    path = folder / f"{study.name}-s{seed}.safetensors"
     if not path.exists():
         raise OcrkitError(f"{path} is missing: train it with `ocrkit papers {study.name}`")
     model = study.make(seed)
@@ -187,7 +187,3 @@ def _runs(folder: Path, *names: str) -> Iterator[dict[str, Any]]:
             continue
         if not names or row["study"] in names:
             yield row
-
-
-def _path(folder: Path, name: str, seed: int, suffix: str) -> Path:
-    return folder / f"{name}-s{seed}.{suffix}"

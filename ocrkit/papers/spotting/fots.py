@@ -14,7 +14,7 @@ from ocrkit.labels import CTCLabels
 from ocrkit.papers.shared.quads import to_boxes
 from ocrkit.papers.shared.sampling import cell_centres, sample
 from ocrkit.papers.shared.scene_sets import vocabulary
-from ocrkit.papers.spotting.spotter import CHANNELS, FEATURE_STRIDE, Spotter, spotter_study
+from ocrkit.papers.spotting.spotter import FEATURE_STRIDE, Spotter, spotter_study
 from ocrkit.synth.scenes import SceneWord
 from ocrkit.training.losses import ctc_loss
 
@@ -54,9 +54,8 @@ def rotated_points(boxes: Tensor, height: int, width: int) -> Tensor:
 class FOTS(Spotter):
     """A spotter that reads with CTC what `roi_rotate` cuts out, over the characters `charset`."""
 
-    def __init__(self, charset: str, channels: Sequence[int] = CHANNELS, shared: int = 32) -> None:
-        super().__init__(channels, shared)
-        self.labels = CTCLabels(charset)
+    def __init__(self, charset: str) -> None:
+        super().__init__(CTCLabels(charset))
         self.out = nn.Linear(64, self.labels.classes)
 
     def logits(self, features: Tensor, quads: Sequence[Tensor]) -> Tensor:
@@ -71,10 +70,6 @@ class FOTS(Spotter):
         """-ln p(label | crop), mean over the words; each divided by its length."""
         ids, lengths = self.labels.encode([word.text for some in words for word in some])
         return ctc_loss(self.logits(features, quads), ids, lengths)
-
-    def read(self, features: Tensor, quads: Sequence[Tensor]) -> list[str]:
-        """What stands in the quads of all images, one after the other."""
-        return self.labels.decode(self.logits(features, quads).argmax(2))
 
 
 STUDIES = {"fots": spotter_study("fots", lambda: FOTS(vocabulary().charset))}

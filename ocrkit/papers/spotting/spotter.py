@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ocrkit.data.cache import to_input
+from ocrkit.labels import AttentionLabels, CTCLabels
 from ocrkit.models.features import conv_bn_relu
 from ocrkit.models.sequence import BiLSTM
 from ocrkit.papers.detection.east import (
@@ -51,6 +52,7 @@ UNFAMILIAR = {
     "curved": replace(SCENES["curved"], em=KINDS["rotated"].em),
 }
 CHANNELS = (8, 24, 48, 64, 96)  # of the shared map's stages at strides 1, 2, 4, 8 and 16
+SHARED = 32  # channels of the map itself
 FEATURE_STRIDE, CELL_STRIDE = 2, 4  # pixels a cell of the shared map, and of the detector's
 
 
@@ -92,25 +94,29 @@ class CropEncoder(nn.Module):
 
 
 class Spotter(nn.Module):
-    """Images (B, 1, H, W) to the shared map (B, shared, H/2, W/2) and the detector's `EastMaps`.
+    """Images (B, 1, H, W) to the shared map (B, SHARED, H/2, W/2) and the detector's `EastMaps`.
 
-    channels: of the shared map's stages; shared: of the map itself.
     Its kinds have `reading_loss(features, words, quads)`, how badly the words of each image are
-    read in these quads (n, 4, 2), and `read(features, quads)`, the texts of all quads in order.
+    read in these quads (n, 4, 2), and `logits(features, quads)`, of all quads in order.
     """
 
     reading_loss: Callable[..., Tensor]
-    read: Callable[..., list[str]]
+    logits: Callable[..., Tensor]
 
-    def __init__(self, channels: Sequence[int], shared: int) -> None:
+    def __init__(self, labels: AttentionLabels | CTCLabels) -> None:
         super().__init__()
-        self.shared = shared_map(channels, shared)
-        self.detector = EastHead(shared, 48)
-        self.encoder = CropEncoder(shared, 64)
+        self.labels = labels
+        self.shared = shared_map(CHANNELS, SHARED)
+        self.detector = EastHead(SHARED, 48)
+        self.encoder = CropEncoder(SHARED, 64)
 
     def forward(self, images: Tensor) -> tuple[Tensor, EastMaps]:
         features = self.shared(images)
         return features, self.detector(features)
+
+    def read(self, features: Tensor, quads: Sequence[Tensor]) -> list[str]:
+        """What stands in the quads (n, 4, 2) of all images, one after the other."""
+        return self.labels.decode(self.logits(features, quads).argmax(2))
 
 
 @cache

@@ -127,9 +127,7 @@ def parse(table: str, texts: str, count: int, scale: int = 1) -> list[Page]:
     options = {"quoting": csv.QUOTE_NONE, "keep_default_na": False, "dtype": {"text": str}}
     rows = pd.read_csv(io.StringIO(table), sep="\t", **options)
     rows["text"] = rows["text"].str.strip()
-    rows[_BOX] = np.stack(
-        [rows["left"], rows["top"], rows["left"] + rows["width"], rows["top"] + rows["height"]], 1
-    )
+    rows["right"], rows["bottom"] = rows["left"] + rows["width"], rows["top"] + rows["height"]
     rows[_BOX] /= scale
     pages = [*texts.split("\f"), *[""] * count]
     return [_page(rows[rows["page_num"] == i + 1], pages[i]) for i in range(count)]

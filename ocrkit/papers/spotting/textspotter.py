@@ -13,7 +13,7 @@ from ocrkit.labels import AttentionLabels
 from ocrkit.models.prediction import Attention, AttentionOutput
 from ocrkit.papers.shared.sampling import cell_centres, sample
 from ocrkit.papers.shared.scene_sets import vocabulary
-from ocrkit.papers.spotting.spotter import CHANNELS, FEATURE_STRIDE, Spotter, spotter_study
+from ocrkit.papers.spotting.spotter import FEATURE_STRIDE, Spotter, spotter_study
 from ocrkit.synth.scenes import SceneWord
 from ocrkit.training.losses import attention_loss
 
@@ -61,15 +61,9 @@ class TextSpotter(Spotter):
     alignment: weight of `alignment_loss`; 0 is plain attention.
     """
 
-    def __init__(
-        self,
-        charset: str,
-        channels: Sequence[int] = CHANNELS,
-        shared: int = 32,
-        alignment: float = 1.0,
-    ) -> None:
-        super().__init__(channels, shared)
-        self.labels, self.alignment = AttentionLabels(charset, MAX_LENGTH), alignment
+    def __init__(self, charset: str, alignment: float = 1.0) -> None:
+        super().__init__(AttentionLabels(charset, MAX_LENGTH))
+        self.alignment = alignment
         self.decoder = Attention(64, 96, self.labels.classes, output_context=True)
 
     def attend(
@@ -93,9 +87,9 @@ class TextSpotter(Spotter):
             return loss
         return loss + self.alignment * alignment_loss(output.alpha, columns(words, quads))
 
-    def read(self, features: Tensor, quads: Sequence[Tensor]) -> list[str]:
-        """What stands in the quads of all images, one after the other."""
-        return self.labels.decode(self.attend(features, quads).logits.argmax(2))
+    def logits(self, features: Tensor, quads: Sequence[Tensor]) -> Tensor:
+        """What is written greedily in the quads of all images, (N, steps, classes)."""
+        return self.attend(features, quads).logits
 
 
 def columns(words: Sequence[Sequence[SceneWord]], quads: Sequence[Tensor]) -> list[Tensor]:

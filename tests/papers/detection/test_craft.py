@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ocrkit.papers.detection import craft
 from ocrkit.papers.detection.craft import (
     STUDIES,
     Craft,
@@ -211,10 +212,11 @@ def test_a_weak_batch_needs_no_character_quads():
 
 
 @pytest.mark.parametrize("weak", [None, SCENES["rotated"]], ids=["strong", "weak"])
-def test_a_small_model_learns_in_a_few_steps(weak):
+def test_a_small_model_learns_in_a_few_steps(weak, monkeypatch):
+    monkeypatch.setattr(craft, "WEAK_FROM", 12)
     torch.manual_seed(0)
     recipe = Recipe("toy", "adamw", 0.01, steps=24, batch_size=8, validate_every=8)
-    task = CraftTask(1, 8, SCENES["upright"], weak=weak, weak_from=12, count=8, valid=4)
+    task = CraftTask(1, 8, SCENES["upright"], weak=weak, count=8, valid=4)
     history = Loop(Craft((8, 16, 16, 16), 16), task, recipe, seed=1).run().history
     assert history[-1]["train_loss"] < 0.6 * history[0]["train_loss"]
     assert next(iter(task.validate(Craft()))) == "f1"

@@ -14,12 +14,11 @@ from ocrkit.papers.spotting import spotter
 from ocrkit.papers.spotting.fots import CROP, FOTS, STUDIES
 from ocrkit.papers.spotting.spotter import spot, spotting_loss, spotting_scenes
 
-SMALL = {"channels": (4, 8, 8, 8, 8), "shared": 8}
 pytestmark = pytest.mark.usefixtures("few_scenes")
 
 
-def test_shapes():
-    model = FOTS("가나다", **SMALL)
+def test_shapes(small_spotter):
+    model = FOTS("가나다")
     features, maps = model(torch.zeros(2, 1, 64, 96))
     assert features.shape == (2, 8, 32, 48)
     assert maps.score.shape == (2, 16, 24)
@@ -29,10 +28,10 @@ def test_shapes():
     assert len(model.read(features, quads)) == 1
 
 
-def test_reading_teaches_the_shared_map_and_not_the_detector():
+def test_reading_teaches_the_shared_map_and_not_the_detector(small_spotter):
     torch.manual_seed(0)
     scenes = spotting_scenes("train", "rotated")
-    model = FOTS(vocabulary().charset, **SMALL)
+    model = FOTS(vocabulary().charset)
     features, _ = model(torch.randn(2, 1, 128, 128))
     quads = [torch.from_numpy(q) for q in scenes.quads]
     model.reading_loss(features, scenes.words, quads).backward()
@@ -40,10 +39,10 @@ def test_reading_teaches_the_shared_map_and_not_the_detector():
     assert all(p.grad is None for p in model.detector.parameters())
 
 
-def test_it_learns_one_scene_by_heart(fall):
+def test_it_learns_one_scene_by_heart(fall, small_spotter):
     torch.manual_seed(0)
     scenes = spotting_scenes("train", "upright")
-    model = FOTS(charset_of(scenes.texts[0]), **SMALL)
+    model = FOTS(charset_of(scenes.texts[0]))
     loss = partial(spotting_loss, model, scenes.images[:1], scenes.words[:1])
     assert fall(model, lambda: loss(np.random.default_rng(0)), 30, 0.01) < 0.6
 

@@ -20,12 +20,11 @@ from ocrkit.papers.spotting.textspotter import (
     cover,
 )
 
-SMALL = {"channels": (4, 8, 8, 8, 8), "shared": 8}
 pytestmark = pytest.mark.usefixtures("few_scenes")
 
 
-def test_shapes():
-    model = TextSpotter("가나다", **SMALL)
+def test_shapes(small_spotter):
+    model = TextSpotter("가나다")
     features, _ = model(torch.zeros(2, 1, 64, 96))
     quads = [torch.zeros(0, 4, 2), torch.tensor([[[4.0, 4], [44, 4], [44, 24], [4, 24]]])]
     output = model.attend(features, quads)
@@ -82,9 +81,9 @@ def test_studies_differ_in_the_weight_alone(name):
     assert model.labels.classes == 82
 
 
-def test_it_learns_one_scene_by_heart(fall):
+def test_it_learns_one_scene_by_heart(fall, small_spotter):
     torch.manual_seed(0)
     scenes = spotting_scenes("train", "upright")
-    model = TextSpotter(charset_of(scenes.texts[0]), **SMALL)
+    model = TextSpotter(charset_of(scenes.texts[0]))
     loss = partial(spotting_loss, model, scenes.images[:1], scenes.words[:1])
     assert fall(model, lambda: loss(np.random.default_rng(0)), 30, 0.01) < 0.6
