@@ -182,6 +182,6 @@ def show_findings(findings: Iterable["Finding"]) -> None:
     colours = {"stop": "red", "warn": "yellow", "ok": "green"}
     for one in findings:
         line = Text(f"{one.level:<5}", style=colours[one.level])
-        advice = f"; {one.advice}" if one.advice else ""
-        line.append(one_line(f"{one.what}: {one.message}{advice}"), "default")
+        said = f"{one.what}: {one.message}; {one.advice}" if one.message else one.what
+        line.append(one_line(said), "default")
         console.print(line, soft_wrap=True)
