@@ -32,9 +32,8 @@ class SampledSets(ConcatImageSets):
 
     @cached_property
     def sample(self) -> list[int]:
-        if len(self) <= SAMPLE:
-            return list(range(len(self)))
-        chosen = np.random.default_rng(0).choice(len(self), SAMPLE, replace=False)
+        size = min(len(self), SAMPLE)
+        chosen = np.random.default_rng(0).choice(len(self), size, replace=False)
         return np.sort(chosen).tolist()
 
     @cached_property
