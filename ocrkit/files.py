@@ -54,10 +54,8 @@ def _prefix(path: Path) -> str:
 def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's process
-        return True
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)  # else it is somebody else's
     return True
 
 
