@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -154,9 +154,10 @@ def diagnose(
     from ocrkit.experiments.presets import get_preset
 
     train, held_out = [ImageSet(path) for path in sets], test and ImageSet(test)
-    chosen, own = preset and get_preset(preset), options.OWN_SIZES | {"unfit_limit": 0.01}
+    chosen = get_preset(preset) if preset else None
+    own = options.OWN_SIZES | {"unfit_limit": 0.01}
     typed = {"image_width": image_width, "max_length": max_length, "unfit_limit": unfit_limit}
-    sizes = {
+    sizes: dict[str, Any] = {
         name: getattr(chosen, name, own[name]) if value is None else value
         for name, value in typed.items()
     }
