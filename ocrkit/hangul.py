@@ -58,23 +58,17 @@ def to_jamo(text: str) -> str:
     return "".join("".join(decompose(c)) if is_syllable(c) else c for c in nfc(text))
 
 
-def _ks_x_1001() -> str:
-    """The 2,350 syllables of the Korean standard KS X 1001, in code-point order.
-
-    EUC-KR holds them in rows 0xB0 to 0xC8, 94 to a row; Python's codec knows the table.
-    """
-    rows = (bytes([high, low]) for high in range(0xB0, 0xC9) for low in range(0xA1, 0xFF))
-    return "".join(sorted(row.decode("euc_kr") for row in rows))
-
-
 def charset(name: str) -> str:
     """A named charset, in code-point order.
 
-    name: "972" (what the paper's models were trained on) or "ksx1001" (2,350 syllables).
+    name: "972" (what the paper's models were trained on) or "ksx1001" (the 2,350 syllables of the
+        Korean standard KS X 1001).
     Raises OcrkitError: an unknown name.
     """
     if name == "972":
         return resource("published", "charset_972.txt").read_text(encoding="utf-8").strip()
     if name == "ksx1001":
-        return _ks_x_1001()
+        syllables = map(chr, range(FIRST, LAST + 1))
+        # Python's codec spells the others out, letter by letter.
+        return "".join(c for c in syllables if len(c.encode("euc_kr")) == 2)
     raise OcrkitError(f"no charset is called {name!r}: choose 972 or ksx1001")

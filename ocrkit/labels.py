@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from ocrkit.errors import OcrkitError
 from ocrkit.hangul import nfc
@@ -113,10 +114,8 @@ class CTCLabels(_Labels):
         """
         rows = [torch.tensor(self._ids(text), dtype=torch.int64) for text in texts]
         lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
-        ids = torch.zeros(len(rows), max([1, *map(len, rows)]), dtype=torch.int64)
-        for row, out in zip(rows, ids, strict=True):
-            out[: len(row)] = row
-        return ids, lengths
+        one = torch.zeros(1, dtype=torch.int64)  # a column at least
+        return pad_sequence([*rows, one], batch_first=True)[:-1], lengths
 
     def decode(self, ids: torch.Tensor) -> list[str]:
         """Best-path text of (B, T) frame ids: repeats collapse, then blanks go."""

@@ -22,13 +22,13 @@ _started = time.perf_counter()
 _ALONE = 'README.md says how to get one ("A notebook opened alone")'
 
 
-def begin(minutes: float, smoke: bool = False) -> Path:
+def begin(minutes: float, smoke: bool = False) -> None:
     """Open a notebook: say versions, device and the minutes it takes, set fonts and figure style.
 
+    The project's folder becomes the working folder, so that `data/` and `runs/` are found; without
+    a clone a line says what to do.
     minutes: how long the notebook took when it was measured.
     smoke: the tests' quick mode.
-    Returns the project's folder, made the working folder, so that `data/` and `runs/` are found;
-    without a clone the working folder as it was, and a line that says what to do.
     """
     global _started
     _started = time.perf_counter()
@@ -50,7 +50,6 @@ def begin(minutes: float, smoke: bool = False) -> Path:
         print(f"no clone of ocrkit here: data/ is looked for in {Path.cwd()}; {_ALONE}")
         if shell := get_ipython():
             shell.set_custom_exc((FileNotFoundError, OcrkitError), _say_what_is_missing)
-    return Path.cwd()
 
 
 def _say_what_is_missing(

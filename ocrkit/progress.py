@@ -73,7 +73,7 @@ class SweepBars(Bars):
         if row is None:
             self.show(run.name, event.step, event.steps, _validation(event.accuracy))
         elif self.end(run.name) or row["status"] != "ok":
-            self.console.print(_ended(run, row), soft_wrap=True)
+            self.console.print(ended(run, row), soft_wrap=True)
         else:  # done before: that says nothing of this call's speed
             self._weight[run] = 0
         self._share[run] = 1.0 if row else event.step / event.steps
@@ -85,7 +85,8 @@ def _validation(accuracy: float | None) -> str | None:
     return None if accuracy is None else f"validation {accuracy:.1f} %"
 
 
-def _ended(run: Run, row: dict[str, Any]) -> Text:
+def ended(run: Run, row: dict[str, Any]) -> Text:
+    """How a run went, in a line."""
     if row["status"] != "ok":
         return Text("failed", "red").append(f" {run.name}: {row['error']}", "default")
     return Text(

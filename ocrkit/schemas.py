@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 # The largest numbers that are let in, from a file or a command line, are far beyond what anybody
 # trains: a damaged file, or a slip of the finger, must not ask for all the machine's memory.
 MAX_IMAGE_WIDTH, MAX_LENGTH, MAX_WIDTH = 8192, 1000, 4.0
-MAX_CLASSES = 200_000
 MAX_SEED = 2**32 - 1  # torch takes larger seeds, and other libraries do not
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -35,7 +34,7 @@ class CheckpointNote(Shape):
 
     format: Annotated[int, Field(ge=1)]
     name: str
-    classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)]
+    classes: Annotated[int, Field(ge=2, le=200_000)]
     max_length: Annotated[int, Field(ge=1, le=MAX_LENGTH)]
     image_width: Annotated[int, Field(ge=8, le=MAX_IMAGE_WIDTH)]
     image_height: Annotated[int, Field(ge=32, le=512)]

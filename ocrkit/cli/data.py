@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
 from ocrkit.cli import options
 from ocrkit.cli.base import app, complain, console, one_line, say
-from ocrkit.schemas import MAX_CLASSES
 
 if TYPE_CHECKING:
     from ocrkit.experiments.datasets import DataSets, Plan
@@ -33,11 +32,7 @@ def doctor() -> None:
 
 
 @app.command()
-def models(
-    classes: Annotated[
-        int, typer.Option(min=2, max=MAX_CLASSES, help="of a CTC model; attention has one more")
-    ] = 973,
-) -> None:
+def models() -> None:
     """List the 24 models and their parameters by stage, at the paper's full size."""
     import pandas as pd
 
@@ -47,10 +42,9 @@ def models(
 
     rows = []
     for name in MODEL_NAMES:
-        stages = count_parameters(name, classes)
-        stages = {f"params_{stage.lower()}": count for stage, count in stages.items()}
+        stages = {f"params_{s.lower()}": count for s, count in count_parameters(name).items()}
         rows.append({"model": name, "parameters": sum(stages.values()), **stages})
-    to_rich(pd.DataFrame(rows), f"The 24 models, {classes} classes", console)
+    to_rich(pd.DataFrame(rows), "The 24 models, 972 characters", console)
 
 
 def prepared(
@@ -160,14 +154,14 @@ def diagnose(
     from ocrkit.experiments.presets import get_preset
 
     train, held_out = [ImageSet(path) for path in sets], test and ImageSet(test)
-    sizes = {name: options.OWN_SIZES[name] for name in ("image_width", "max_length")}
-    sizes["unfit_limit"] = 0.01
-    if preset:
-        chosen = get_preset(preset)
-        sizes = {name: getattr(chosen, name) for name in sizes}
+    chosen = get_preset(preset) if preset else None
+    own = options.OWN_SIZES | {"unfit_limit": 0.01}
     typed = {"image_width": image_width, "max_length": max_length, "unfit_limit": unfit_limit}
-    sizes |= {name: value for name, value in typed.items() if value is not None}
-    if preset and charset is None:
+    sizes: dict[str, Any] = {
+        name: getattr(chosen, name, own[name]) if value is None else value
+        for name, value in typed.items()
+    }
+    if chosen and charset is None:
         characters = preset_charset(chosen)
     else:
         characters = find_charset(charset or "data", [*train, *([held_out] if held_out else [])])
@@ -182,6 +176,6 @@ def show_findings(findings: Iterable["Finding"]) -> None:
     colours = {"stop": "red", "warn": "yellow", "ok": "green"}
     for one in findings:
         line = Text(f"{one.level:<5}", style=colours[one.level])
-        advice = f"; {one.advice}" if one.advice else ""
-        line.append(one_line(f"{one.what}: {one.message}{advice}"), "default")
+        said = f"{one.what}: {one.message}; {one.advice}" if one.message else one.what
+        line.append(one_line(said), "default")
         console.print(line, soft_wrap=True)

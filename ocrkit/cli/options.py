@@ -21,8 +21,8 @@ def _finite(value: float | None) -> float | None:
     return value
 
 
-def _number(least: float, most: float, help: str | None = None, *names: str) -> Any:
-    return typer.Option(*names, min=least, max=most, callback=_finite, help=help)
+def _number(least: float, most: float, help: str | None = None) -> Any:
+    return typer.Option(min=least, max=most, callback=_finite, help=help)
 
 
 _PRESETS = (
@@ -77,13 +77,11 @@ Timing = Annotated[
 ]
 # Of a .pth file of the reference framework, which holds none of these.
 ReferenceCharset = Annotated[
-    str | None,
-    typer.Option("--charset", help="of a .pth file: its characters in training order, a text file"),
+    str | None, typer.Option(help="of a .pth file: its characters in training order, a text file")
 ]
 ReferenceWidth = Annotated[
-    int | None,
-    _number(32, MAX_IMAGE_WIDTH, "of a .pth file (default: TPS's, or 100)", "--image-width"),
+    int | None, _number(32, MAX_IMAGE_WIDTH, "of a .pth file (default: TPS's, or 100)")
 ]
 ReferenceLength = Annotated[
-    int | None, _number(1, MAX_LENGTH, "of a .pth file: longest text (default: 25)", "--max-length")
+    int | None, _number(1, MAX_LENGTH, "of a .pth file: longest text (default: 25)")
 ]

@@ -32,10 +32,7 @@ PICTURES = (
 def read(
     files: Annotated[list[Path], typer.Argument(help="pictures, TIFFs, PDFs, or folders of them")],
     checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            help="a line reader, or one of the 24, for single lines",
-        ),
+        Path | None, typer.Option(help="a line reader, or one of the 24, for single lines")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="lines and words with boxes and confidences")

@@ -24,7 +24,6 @@ def papers(
     study: Annotated[list[str] | None, typer.Argument(help="such as craft or moran-plain")] = None,
     seed: options.Seeds = None,
     out: Annotated[Path, typer.Option(help="where rows and weights go")] = Path("runs/papers"),
-    threads: Annotated[int, typer.Option(min=1, max=1024, help="processor cores to train on")] = 2,
 ) -> None:
     """Train the small models of the reading list, or list them.
 
@@ -43,7 +42,7 @@ def papers(
             say(name)
         return
     check_writable(out)
-    torch.set_num_threads(threads)
+    torch.set_num_threads(2)  # as the committed runs, whose last digits depend on it
     for name in study:
         found = find_study(name)
         for number in seed or [1]:
@@ -56,10 +55,7 @@ def papers(
 
 
 @app.command()
-def report(
-    preset: options.PresetName = "mini",
-    out: options.Out = None,
-) -> None:
+def report(preset: options.PresetName = "mini", out: options.Out = None) -> None:
     """Print Tables 1 and 2 (the paper's, the reference run's, yours) and write the report page."""
     from ocrkit.report import print_tables, write_report
 
@@ -99,7 +95,9 @@ def sweep(
     from ocrkit.experiments import cluster, runner
     from ocrkit.experiments.grid import grid
     from ocrkit.experiments.presets import get_preset
+    from ocrkit.experiments.results import assemble, reference_seconds
     from ocrkit.files import check_writable
+    from ocrkit.progress import SweepBars
     from ocrkit.training.distributed import world_from_env
     from ocrkit.training.precision import find_device
     from ocrkit.training.recipe import find_recipe
@@ -125,9 +123,12 @@ def sweep(
         if on == "ray":
             executor = partial(cluster.on_ray, cpus=cpus, gpus=gpus)
             time_runs = cluster.time_runs
-        train_all = partial(runner.sweep, *what, workers, device, executor=executor)
-        time_all = partial(time_runs, *what, device) if timing else None
-        run_sweep(chosen, runs, folder, train_all, time_all)
+        try:
+            with resumable(), SweepBars(console, runs, reference_seconds(chosen.name)) as bars:
+                runner.sweep(*what, workers, device, bars.watch, executor=executor)
+        finally:
+            assemble(folder)
+        conclude(runs, folder, partial(time_runs, *what, device) if timing else None)
 
 
 def changed(preset: "Preset", unfit_limit: float | None, precision: str | None = None) -> "Preset":
@@ -137,27 +138,6 @@ def changed(preset: "Preset", unfit_limit: float | None, precision: str | None =
     if precision is not None:
         preset = replace(preset, recipe=replace(preset.recipe, precision=precision))
     return preset
-
-
-def run_sweep(
-    preset: "Preset",
-    runs: list["Run"],
-    folder: Path,
-    train_all: Callable[..., None],
-    time_all: Callable[[], None] | None,
-) -> None:
-    """Train and test what is not done yet, with bars to watch it by, then time it."""
-    from ocrkit.experiments.results import assemble, reference_seconds
-    from ocrkit.progress import SweepBars
-
-    bars = SweepBars(console, runs, reference_seconds(preset.name))
-    try:
-        with resumable(), bars:
-            train_all(watch=bars.watch)
-    finally:
-        if folder.exists():
-            assemble(folder)
-    conclude(runs, folder, time_all)
 
 
 def conclude(runs: list["Run"], folder: Path, time_all: Callable[[], None] | None) -> None:

@@ -11,7 +11,7 @@ import typer
 from ocrkit.cli import options
 from ocrkit.cli.base import app, complain, console, resumable, say
 from ocrkit.cli.data import pack_set, prepared, show_findings
-from ocrkit.cli.runs import changed, conclude, run_sweep
+from ocrkit.cli.runs import changed, conclude
 from ocrkit.cli.use import is_line_reader
 from ocrkit.errors import OcrkitError
 from ocrkit.resources import READER
@@ -46,10 +46,7 @@ def train(
         Path | None,
         typer.Option("--from", help="trained weights to begin with: NAME, NAME.pth, reader-ko"),
     ] = None,
-    from_charset: Annotated[
-        str | None,
-        typer.Option(help="of a .pth file: its characters in training order, a text file"),
-    ] = None,
+    from_charset: options.ReferenceCharset = None,
     charset: options.Charset = None,
     image_width: options.ImageWidth = None,
     max_length: options.MaxLength = None,
@@ -71,13 +68,15 @@ def train(
     With --from it is fine-tuning: layers are kept, and the characters of both charsets. Sizes are
     the checkpoint's, and its characters stay unless --charset says otherwise.
     """
+    import torch
+
     from ocrkit.experiments import runner
     from ocrkit.experiments.grid import grid
     from ocrkit.experiments.own import OWN_RECIPE, characters_in_order
     from ocrkit.experiments.presets import get_preset
     from ocrkit.files import check_writable
     from ocrkit.models.transfer import load_start
-    from ocrkit.progress import Bars
+    from ocrkit.progress import Bars, ended
     from ocrkit.training.distributed import process_group, world_from_env
     from ocrkit.training.engines import check_engine
     from ocrkit.training.precision import find_device, resolve_precision
@@ -141,21 +140,17 @@ def train(
     folder = out or Path("runs") / get_preset(preset).name
     if world.is_main:
         check_writable(folder)
+        if world.size == 1 and device == "cpu":
+            torch.set_num_threads(1)  # as in a sweep, whose numbers these are
     with process_group(world, device):
         chosen, images = world.broadcast_from_main(lambda: prepared(preset, data, world.size))
         what = (changed(chosen, unfit_limit, precision), images)
-        time_all = partial(runner.time_runs, *what, [run], folder, device)
-        if world.size > 1:
-            with resumable(), Bars(console) as bars:
-                watch = partial(bars.show_training, run.name)
-                row = runner.run_together(world, *what, run, folder, device, watch, **settings)
-    if world.size == 1:
-        train_all = partial(runner.sweep, *what, [run], folder, 1, device, settings=settings)
-        run_sweep(chosen, [run], folder, train_all, time_all)
-    elif row is not None:
-        if row.get("error"):
-            complain(f"{run.name}: {row['error']}", "red")
-        conclude([run], folder, time_all)
+        with resumable(), Bars(console) as bars:
+            watch = partial(bars.show_training, run.name)
+            row = runner.run_together(world, *what, run, folder, device, watch, **settings)
+    if row is not None:
+        console.print(ended(run, row), soft_wrap=True)
+        conclude([run], folder, partial(runner.time_runs, *what, [run], folder, device))
 
 
 def as_sets(

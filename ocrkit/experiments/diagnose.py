@@ -1,13 +1,14 @@
 """What would go wrong with a training, found in labels and a sample of images before it begins."""
 
 import hashlib
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from ocrkit.data.pictures import contrast_problem, decode
 from ocrkit.data.store import ImageSet
@@ -26,49 +27,34 @@ MIXED = 4
 _ORDER = ("stop", "warn", "ok")
 
 
-@dataclass(frozen=True)
-class SampledImage:
-    """An image of the sample: its number in the set, its pixels, and what is wrong with it."""
-
-    index: int
-    width: int = 0
-    height: int = 0
-    broken: str = ""
-    blank: str = ""
-
-    @property
-    def width_at_32(self) -> float:
-        """How wide it would be at a height of 32 pixels."""
-        return 32 * self.width / self.height
-
-
 class SampledSets(ConcatImageSets):
     """Sets as one, of whose images all, or `SAMPLE` at random (always the same), are looked at."""
 
     @cached_property
     def sample(self) -> list[int]:
-        if len(self) <= SAMPLE:
-            return list(range(len(self)))
-        chosen = np.random.default_rng(0).choice(len(self), SAMPLE, replace=False)
+        size = min(len(self), SAMPLE)
+        chosen = np.random.default_rng(0).choice(len(self), size, replace=False)
         return np.sort(chosen).tolist()
 
     @cached_property
-    def images(self) -> list[SampledImage]:
-        """The sample, decoded."""
-        return list(map(self._decoded, self.sample))
+    def images(self) -> pd.DataFrame:
+        """The sample by number: width, height (pixels), and in words what is broken or blank."""
+        found = list(map(self._look, self.sample))
+        return pd.DataFrame(found, self.sample, ["width", "height", "broken", "blank"])
 
-    def _decoded(self, index: int) -> SampledImage:
+    def _look(self, index: int) -> tuple[int, int, str, str]:
         images, i = self.rows[index]
         try:
             grey = decode(images.image_bytes(i))
         except OcrkitError as error:
-            return SampledImage(index, broken=str(error))
-        return SampledImage(index, *grey.size, blank=contrast_problem(grey))
+            return 0, 0, str(error), ""
+        return *grey.size, "", contrast_problem(grey)
 
-    @cached_property
-    def whole(self) -> list[SampledImage]:
-        """Those of the sample that decode."""
-        return [image for image in self.images if not image.broken]
+    @property
+    def shapes(self) -> pd.Series:
+        """Width / height of those that decode."""
+        whole = self.images[self.images["broken"] == ""]
+        return whole["width"] / whole["height"]
 
     def digest(self, index: int) -> str:
         images, i = self.rows[index]
@@ -132,24 +118,22 @@ def refuse(findings: list[Finding]) -> None:
 
 def check_contrast(data: SampledSets) -> Finding:
     """Is anything to be seen in the images?"""
-    blank, looked = [image.index for image in data.images if image.blank], len(data.images)
-    problem = f"{data.found(blank, 'are one grey all over', looked)}: nothing can be seen in them"
+    blank, looked = data.images.index[data.images["blank"] != ""].tolist(), len(data.images)
+    problem = data.found(blank, "are one grey all over", looked)
     advice, level = "make them again, or leave them out", "stop" if len(blank) == looked else "warn"
-    return data.judge(
-        "contrast", blank, f"none of {looked:,} looked at is blank", problem, advice, level
-    )
+    return data.judge("contrast", blank, problem, advice, level)
 
 
 def check_broken(data: SampledSets) -> Finding:
     """Do the images decode?"""
-    broken, looked = [image for image in data.images if image.broken], len(data.images)
-    shown = ", ".join(f"{data.where(image.index)}: {image.broken}" for image in broken[:3])
+    looked = len(data.images)
+    broken = [(i, why) for i, why in zip(data.sample, data.images["broken"], strict=True) if why]
+    shown = ", ".join(f"{data.where(i)}: {why}" for i, why in broken[:3])
     problem = f"{labels.part_of(len(broken), looked, 'images looked at')} do not decode ({shown})"
     level, advice = "warn", "training leaves them out; make them again if they matter"
     if len(broken) == looked:
         level, advice = "stop", "make the set again from whole files"
-    well = f"none of {looked:,} looked at"
-    return data.judge("broken images", broken, well, problem, advice, level)
+    return data.judge("broken images", broken, problem, advice, level)
 
 
 def width_in_syllables(text: str) -> float:
@@ -163,57 +147,57 @@ def check_squeezed(data: SampledSets) -> Finding:
     A line that is n syllables wide, or n times as wide as high, gives a syllable at most 1/n of
     the width: of the image's own, where it is padded.
     """
-    width, whole = data.image_width, data.whole
-    if not whole:
-        return Finding("ok", "squeezed", "no image to look at")
-    syllables = [
-        max(width_in_syllables(data.texts[image.index].strip()), image.width / image.height, 1.0)
-        for image in whole
-    ]
-    widths = [min(width, image.width_at_32) if data.pad else width for image in whole]
-    pixels = np.divide(widths, syllables)
-    thin = [whole[i].index for i in np.argsort(pixels, kind="stable")]
-    thin = thin[: int(np.sum(pixels < MIN_SYLLABLE_PIXELS))]
-    wanted = -(-int(np.ceil(MIN_SYLLABLE_PIXELS * labels.enough_for_most(syllables))) // 4) * 4
-    text = f"are squeezed until a syllable is under {MIN_SYLLABLE_PIXELS} pixels wide, "
-    text += f"median {np.median(pixels):.1f} at width {width}"
-    well = f"a syllable is about {np.median(pixels):.0f} pixels wide at width {width}"
+    width, shapes = data.image_width, data.shapes
+    if shapes.empty:
+        return Finding("ok", "squeezed")
+    said = np.array([width_in_syllables(data.texts[i].strip()) for i in shapes.index])
+    syllables = shapes.clip(lower=1.0).clip(lower=said)
+    widths = (32 * shapes).clip(upper=width) if data.pad else width
+    pixels = (widths / syllables).sort_values(kind="stable")
+    thin = pixels.index[pixels < MIN_SYLLABLE_PIXELS].tolist()
+    wanted = multiple_of_4(MIN_SYLLABLE_PIXELS * labels.enough_for_most(syllables))
+    problem = f"are squeezed until a syllable is under {MIN_SYLLABLE_PIXELS} pixels wide, "
+    problem += f"median {pixels.median():.1f} at width {width}"
     advice = f"--image-width {wanted}, or shorter pieces of text"
-    bad = len(thin) > 0.01 * len(whole)
-    return data.judge("squeezed", bad, well, data.found(thin, text, len(whole)), advice)
+    bad = len(thin) > 0.01 * len(shapes)
+    return data.judge("squeezed", bad, data.found(thin, problem, len(shapes)), advice)
+
+
+def multiple_of_4(width: float) -> int:
+    """The next width in whole pixels that is a multiple of 4."""
+    return -(-math.ceil(width) // 4) * 4
 
 
 def check_shapes(data: SampledSets) -> list[Finding]:
     """Are they lines of text, large enough to read, and not stretched several times over?"""
-    width, pad, whole = data.image_width, data.pad, data.whole
-    if not whole:
+    width, widths = data.image_width, 32 * data.shapes
+    if widths.empty:
         return []
-    found, shapes = [], [(image.index, image.width, image.height) for image in whole]
-    high = [i for i, w, h in shapes if higher_than_wide(w, h) and len(data.labels[i]) > 1]
-    small = [i for i, _, h in shapes if h < MIN_HEIGHT]
-    widths = [image.width_at_32 for image in whole]
-    usual = max(-(-int(np.ceil(labels.enough_for_most(widths))) // 4) * 4, 8)
-    narrow, median, wide = np.quantile(widths, (0.05, 0.5, 0.95))
-    if high:
-        text = f"{data.found(high, 'are higher than wide', len(whole))}: upright text, or pages?"
-        advice = "cut pages into lines, turn the images, or leave them out: lines are read sideways"
-        found.append(Finding("warn", "higher than wide", text, advice))
-    if len(small) > 0.01 * len(whole):
-        text = data.found(small, f"are under {MIN_HEIGHT} pixels high", len(whole))
-        advice = "cut them from larger pictures; resizing brings nothing back"
-        found.append(Finding("warn", "small", f"{text}: their strokes are lost already", advice))
-    if width > 3 * median and usual < width:
-        text = f"at 32 pixels of height the images are about {median:.0f} pixels wide, and would "
-        text += f"be {'padded' if pad else 'stretched'} to {width}: slow, and unlike what was drawn"
-        advice = f"--image-width {usual} (99 % are not squeezed)"
-        found.append(Finding("warn", "stretched", text, advice))
-    if wide > MIXED * narrow and not pad:
-        text = f"at 32 pixels of height one image in twenty is under {narrow:.0f} pixels wide and "
-        text += f"one in twenty over {wide:.0f}: at one width, a syllable of the first is drawn "
-        text += f"{wide / narrow:.0f} times as wide as one of the second"
-        found.append(Finding("warn", "mixed shapes", text, "--pad keeps the shapes"))
-    well = Finding("ok", "shapes", f"{len(whole):,} images looked at are lines of text")
-    return found or [well]
+    whole = data.images.loc[widths.index, ["width", "height"]]
+    high = [
+        i for i, w, h in whole.itertuples() if higher_than_wide(w, h) and len(data.labels[i]) > 1
+    ]
+    small = whole.index[whole["height"] < MIN_HEIGHT].tolist()
+    usual = max(multiple_of_4(labels.enough_for_most(widths)), 8)
+    narrow, median, wide = widths.quantile([0.05, 0.5, 0.95])
+    upright = data.found(high, "are higher than wide", len(whole))
+    low = data.found(small, f"are under {MIN_HEIGHT} pixels high", len(whole))
+    stretched = f"at 32 pixels of height the images are about {median:.0f} pixels wide, and would "
+    stretched += f"be {'padded' if data.pad else 'stretched'} to {width}: slow, and unlike any line"
+    mixed = f"at 32 pixels of height one image in twenty is under {narrow:.0f} pixels wide and "
+    mixed += f"one in twenty over {wide:.0f}: at one width, a syllable of the first is drawn "
+    mixed += f"{wide / narrow:.0f} times as wide as one of the second"
+    cut = "cut pages into lines, turn the images, or leave them out: lines are read sideways"
+    larger = "cut them from larger pictures; resizing brings nothing back"
+    fitting = f"--image-width {usual} (99 % are not squeezed)"
+    much_wider = width > 3 * median and usual < width
+    judged = (
+        ("higher than wide", high, upright, cut),
+        ("small", len(small) > 0.01 * len(whole), low, larger),
+        ("stretched", much_wider, stretched, fitting),
+        ("mixed shapes", wide > MIXED * narrow and not data.pad, mixed, "--pad keeps the shapes"),
+    )
+    return [data.judge(*about) for about in judged]
 
 
 def check_unseen_in_training(test: SampledSets, train: SampledSets) -> Finding:
@@ -221,10 +205,9 @@ def check_unseen_in_training(test: SampledSets, train: SampledSets) -> Finding:
     missing = Counter(c for label in test.labels for c in label if c not in train.counts)
     bad = [i for i, label in enumerate(test.labels) if not missing.keys().isdisjoint(label)]
     listed = labels.characters(missing.most_common())
-    problem = test.found(bad, f"hold characters that no training label shows, {listed}")
+    problem = f"hold characters that no training label shows, {listed}"
     advice = "they cannot be read right: add training images that show them"
-    well = "training shows every character of the test set"
-    return test.judge("unseen characters", bad, well, problem, advice)
+    return test.judge("unseen characters", bad, test.found(bad, problem), advice)
 
 
 def check_same_labels(test: SampledSets, train: SampledSets) -> Finding:
@@ -232,8 +215,7 @@ def check_same_labels(test: SampledSets, train: SampledSets) -> Finding:
     known = set(train.labels)
     seen = [i for i, label in enumerate(test.labels) if label in known]
     advice = "the score tells how known words are read: keep some words for the test alone"
-    well, problem = "training knows none of the labels", test.found(seen, "are training labels too")
-    return test.judge("same labels", seen, well, problem, advice)
+    return test.judge("same labels", seen, test.found(seen, "are training labels too"), advice)
 
 
 def check_same_images(test: SampledSets, train: SampledSets) -> Finding:
@@ -246,9 +228,8 @@ def check_same_images(test: SampledSets, train: SampledSets) -> Finding:
     # A test set that is training's own measures memory.
     level = "stop" if 2 * len(same) > looked else "warn"
     advice = "take them out of one of the sets: the score would measure memory"
-    well = f"none of {looked:,} looked at is a training image"
     problem = test.found(same, "are training images too", looked)
-    return test.judge("same images", same, well, problem, advice, level)
+    return test.judge("same images", same, problem, advice, level)
 
 
 _OF_ANY_SET = (

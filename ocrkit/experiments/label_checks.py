@@ -31,8 +31,8 @@ class Finding:
 
     level: Level  # "stop": training would fail or teach nothing; "warn": it will disappoint; "ok"
     what: str  # the thing, in a word or two
-    message: str  # what was found, with counts, shares and examples
-    advice: str = ""  # what to change; "" where nothing needs to be
+    message: str = ""  # what was found, with counts, shares and examples; "" where all is well
+    advice: str = ""  # what to change
 
 
 @dataclass(eq=False)
@@ -68,17 +68,16 @@ class ConcatImageSets:
 
     def found(self, indices: Sequence[int], problem: str, looked_at: int = 0) -> str:
         """How many of the labels, or of the images looked at, have a problem, and a few of them."""
-        few = ", ".join(f"{self.where(i)} {quoted(self.labels[i])}" for i in indices[:3])
+        few = ", ".join(f"{self.where(i)} {quoted(self.texts[i].strip())}" for i in indices[:3])
         total, things = (looked_at, "images looked at") if looked_at else (len(self), "labels")
         return f"{part_of(len(indices), total, things)} {problem} ({few})"
 
     def judge(
-        self, what: str, bad: object, well: str, problem: str, advice: str, level: Level = "warn"
+        self, what: str, bad: object, problem: str, advice: str, level: Level = "warn"
     ) -> Finding:
-        """A finding: of this level where something is bad, else what is well."""
-        if bad:
-            return Finding(level, self.prefix + what, problem, advice)
-        return Finding("ok", self.prefix + what, well)
+        """A finding of this level where something is bad, else "ok"."""
+        what = self.prefix + what
+        return Finding(level, what, problem, advice) if bad else Finding("ok", what)
 
 
 def quoted(text: str) -> str:
@@ -101,9 +100,9 @@ def characters(counts: Iterable[tuple[str, int]]) -> str:
     return ", ".join(shown + [f"and {len(listed) - 8:,} more"] * (len(listed) > 8))
 
 
-def enough_for_most(values: Sequence[float]) -> float:
+def enough_for_most(values: Iterable[float]) -> float:
     """The smallest of the values that 99 % of them do not exceed."""
-    return float(np.quantile(np.asarray(values), 0.99, method="inverted_cdf"))
+    return float(np.quantile([*values], 0.99, method="inverted_cdf"))
 
 
 def narrowest(feature: str, needed: int) -> int:
@@ -113,22 +112,20 @@ def narrowest(feature: str, needed: int) -> int:
 
 
 def check_frames(data: ConcatImageSets) -> Finding:
-    """Can CTC say the labels in the frames that this width gives?"""
+    """Can CTC say the labels in the frames that this width gives? Attention needs none."""
     stages, width = data.stages, data.image_width
-    if stages.prediction in WRITING:
-        well = "attention takes a step a character and needs no frames"
-        return Finding("ok", f"{data.prefix}frames", well)
     here, needs = frames(stages.feature, width), [frames_needed(label) for label in data.labels]
     unfit, most = [i for i, need in enumerate(needs) if need > here], max(needs)
+    if stages.prediction in WRITING:
+        unfit = []
     so = "could never be read right" if data.prefix else "would teach nothing, without any error"
     problem = f"cannot be said in the {here} CTC frames of width {width}: they need up to {most}, "
     enough = f"{narrowest(stages.feature, most)} (all fit)"
     if (nearly := narrowest(stages.feature, int(enough_for_most(needs)))) > width:
         enough = f"{nearly} (99 % fit), {enough}"
     advice = f"--image-width {enough}, shorter pieces of text, or a model that ends in Attn"
-    well = f"every label fits the {here} CTC frames of width {width} (most needed {most})"
     level = "stop" if len(unfit) / len(data) > data.unfit_limit else "warn"
-    return data.judge("frames", unfit, well, data.found(unfit, f"{problem}and {so}"), advice, level)
+    return data.judge("frames", unfit, data.found(unfit, f"{problem}and {so}"), advice, level)
 
 
 def check_length(data: ConcatImageSets) -> Finding:
@@ -140,9 +137,8 @@ def check_length(data: ConcatImageSets) -> Finding:
     advice = f"--max-length {longest}"
     if (usual := int(enough_for_most(lengths))) < longest:
         advice += f" ({usual} is enough for 99 %: are the longest labels right?)"
-    well = f"the longest label has {longest} of {limit} characters"
     problem = data.found(long, f"are over max_length = {limit}{so}")
-    return data.judge("length", long, well, problem, advice, "stop" if attention else "warn")
+    return data.judge("length", long, problem, advice, "stop" if attention else "warn")
 
 
 def check_charset(data: ConcatImageSets) -> Finding:
@@ -151,30 +147,27 @@ def check_charset(data: ConcatImageSets) -> Finding:
     missing = Counter(c for label in data.labels for c in label if c not in known)
     if not missing:
         odd = [(c, data.counts[c]) for c in data.charset if invisible(c)]
-        well = f"all characters are among the charset's {len(known):,}"
         problem = f"the charset holds {len(odd)} invisible characters: {characters(odd)}"
         advice = "take them out of the labels: nobody can read them"
-        return data.judge("charset", odd, well, problem, advice)
+        return data.judge("charset", odd, problem, advice)
     bad = [i for i, label in enumerate(data.labels) if not known.issuperset(label)]
     problem = f"hold {len(missing):,} characters that the charset of {len(known):,} lacks: "
+    problem += characters(missing.most_common())
     own = charset_of(data.labels)
     advice = f"--charset data (the {len(own):,} characters of the labels)"
     if set(named_charset("ksx1001")).issuperset(own):
         advice = f"--charset ksx1001 (2,350 syllables) or {advice}"
     if any(map(invisible, missing)):
         advice += "; take invisible characters (U+...) out of the labels first"
-    problem = data.found(bad, problem + characters(missing.most_common()))
-    return Finding("stop", f"{data.prefix}charset", problem, advice)
+    return data.judge("charset", bad, data.found(bad, problem), advice, "stop")
 
 
 def check_spaces(data: ConcatImageSets) -> Finding:
     """Do texts hold spaces? No charset here does."""
     spaced = [i for i, text in enumerate(data.texts) if len(text.split()) > 1]
-    first = "".join(f"{data.where(i)} {quoted(data.texts[i].strip())}" for i in spaced[:1])
-    problem = f"{part_of(len(spaced), len(data), 'labels')} hold spaces: they are stripped, so the "
-    problem += f"model writes none ({first})"
+    problem = data.found(spaced, "hold spaces: they are stripped, so the model writes none")
     advice = "nothing to change; cut images into words if you need the spaces"
-    return data.judge("spaces", spaced, "no label holds spaces", problem, advice)
+    return data.judge("spaces", spaced, problem, advice)
 
 
 def check_empty(data: ConcatImageSets) -> Finding:
@@ -182,19 +175,17 @@ def check_empty(data: ConcatImageSets) -> Finding:
     empty = [i for i, label in enumerate(data.labels) if all(map(invisible, label))]
     advice = "write their labels, or pack the set without them"
     level = "stop" if data.prefix or len(empty) == len(data) else "warn"
-    problem = data.found(empty, "are empty")
-    return data.judge("empty labels", empty, "every image has a label", problem, advice, level)
+    return data.judge("empty labels", empty, data.found(empty, "are empty"), advice, level)
 
 
 def check_unseen_characters(data: ConcatImageSets) -> Finding:
     """Is each character of the charset in a label?"""
     known = set(data.charset)
     never = len(known - set(data.counts))
-    well = f"all {len(known):,} characters of the charset are in the training labels"
     problem = f"{part_of(never, len(known), 'characters of the charset')} are in no training label"
-    advice = "add images that show them, or take a smaller charset (--charset data)"
     problem += ": the model cannot learn them"
-    return data.judge("unseen characters", never, well, problem, advice)
+    advice = "add images that show them, or take a smaller charset (--charset data)"
+    return data.judge("unseen characters", never, problem, advice)
 
 
 def check_images_a_character(data: ConcatImageSets) -> Finding:
@@ -202,26 +193,27 @@ def check_images_a_character(data: ConcatImageSets) -> Finding:
     seen = {c: data.counts[c] for c in data.charset if c in data.counts}
     rare = sorted((n, c) for c, n in seen.items() if n < FEW_IMAGES)
     mean = sum(seen.values()) / max(len(seen), 1)
-    usual = f"a character is seen in {mean:,.0f} images on average"
-    problem = f"{usual} (wanted: {FEW_PER_CHARACTER} or more)"
+    problem = f"a character is seen in {mean:,.0f} images on average"
+    problem += f" (wanted: {FEW_PER_CHARACTER} or more)"
     if rare:
         few = f"{part_of(len(rare), len(seen), 'characters')} are seen in fewer than {FEW_IMAGES}"
-        problem = f"{few} images: {characters((c, n) for n, c in rare)}; {usual}"
+        problem = f"{few} images: {characters((c, n) for n, c in rare)}; {problem}"
     advice = "add images of them, or train on generated images beside yours (--train twice)"
     bad = rare or mean < FEW_PER_CHARACTER
-    return data.judge("images a character", bad, usual, problem, advice)
+    return data.judge("images a character", bad, problem, advice)
 
 
 def check_size(data: ConcatImageSets) -> Finding:
     """Is the set so small that it will be learnt by heart?"""
     distinct = len(set(data.labels))
-    text = f"{len(data):,} images with {distinct:,} different labels"
-    why = f"with under {FEW_LABELS} labels a model learns these words, not their syllables"
+    problem = f"{len(data):,} images with {distinct:,} different labels: "
     if len(data) < SMALL_SET:
-        why = f"under {SMALL_SET:,} images are learnt by heart, not read"
+        problem += f"under {SMALL_SET:,} images are learnt by heart, not read"
+    else:
+        problem += f"with under {FEW_LABELS} labels a model learns these words, not their syllables"
     advice = "add generated images as a second set (--train twice), and keep a --valid set apart"
     small = len(data) < SMALL_SET or distinct < FEW_LABELS
-    return data.judge("size", small, text, f"{text}: {why}", advice)
+    return data.judge("size", small, problem, advice)
 
 
 # Each row is drawn nearly alike in common Korean fonts. Latin letters and digits that are only
@@ -255,5 +247,4 @@ def check_look_alikes(data: ConcatImageSets) -> Finding:
     alike = [", ".join(group) for group in groups.values() if len(group) > 1]
     more = f"; and {len(alike) - 6} more" if len(alike) > 6 else ""
     problem = f"characters that look the same count as different ones: {'; '.join(alike[:6])}{more}"
-    well = "no two characters of the labels look the same"
-    return data.judge("look-alikes", alike, well, problem, "write each in one way in all labels")
+    return data.judge("look-alikes", alike, problem, "write each in one way in all labels")

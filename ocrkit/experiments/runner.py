@@ -147,7 +147,9 @@ def run_together(
     def begin() -> dict | None:
         check_folder(folder, preset, data)
         decode_all(preset, data)
-        return read_row(folder, run)
+        if is_done(row := read_row(folder, run)):
+            shutil.rmtree(state_folder(folder, run), ignore_errors=True)  # of a killed process
+        return row
 
     row = world.broadcast_from_main(begin)
     if not is_done(row):

@@ -5,6 +5,8 @@ Every table is a frame of numbers; `ocrkit.results.show` writes it for a termina
 columns are then empty (NaN).
 """
 
+from functools import partial
+
 import pandas as pd
 
 from ocrkit import published
@@ -12,7 +14,6 @@ from ocrkit.errors import OcrkitError
 from ocrkit.results.rows import SCORES, Rows, by_model
 
 COSTS = {"time": "time_ms", "parameters": "params_millions"}
-_TABLE_OF_COST = {"time_ms": 1, "params_millions": 2}
 # The parts of the paper's test mix and the columns of their accuracies; the last two compare.
 MIX = {
     "sentence": "accuracy_five",
@@ -39,18 +40,23 @@ def frontier(rows: pd.DataFrame, cost: str) -> pd.DataFrame:
     return known[best_here & (known[value] > known[cost].map(best_cheaper))]
 
 
-def table1(reference: Rows = None, yours: Rows = None) -> pd.DataFrame:
-    """Table 1 (accuracy against time): the five printed rows, and the same models run here.
+def _printed_table(number: int, reference: Rows = None, yours: Rows = None) -> pd.DataFrame:
+    """The five printed rows of Table 1 (accuracy against time) or 2 (parameters), beside our runs.
 
     Returns columns rank, model, then accuracy_percent, time_ms and params_millions with the prefix
     paper_, reference_ and yours_; ours also accuracy_plus_minus (see `rows.by_model`).
     """
-    return _printed_table(1, reference, yours)
+    printed = published.tables()
+    printed = printed[printed["table"] == number].reset_index(drop=True)
+    shown = ["accuracy_percent", "time_ms", "params_millions"]
+    table = printed[["rank", "model"]].join(printed[shown].add_prefix("paper_"))
+    for source, rows in (("reference", reference), ("yours", yours)):
+        merged = by_model(rows).set_index("model")[SCORES]
+        table = table.join(merged.add_prefix(f"{source}_").astype(float), on="model")
+    return table
 
 
-def table2(reference: Rows = None, yours: Rows = None) -> pd.DataFrame:
-    """Table 2 (accuracy against parameters): arguments and columns as `table1`."""
-    return _printed_table(2, reference, yours)
+table1, table2 = partial(_printed_table, 1), partial(_printed_table, 2)
 
 
 def frontiers(cost: str, reference: Rows = None, yours: Rows = None) -> pd.DataFrame:
@@ -65,7 +71,7 @@ def frontiers(cost: str, reference: Rows = None, yours: Rows = None) -> pd.DataF
     Raises OcrkitError: the cost has another name.
     """
     column = cost_column(cost)
-    printed = published.tables().query(f"table == {_TABLE_OF_COST[column]}")
+    printed = published.tables().query(f"table == {1 if cost == 'time' else 2}")
     ranks = printed.set_index("model")["rank"]
     parts = []
     for source, merged in sources(reference, yours).items():
@@ -131,14 +137,3 @@ def sources(reference: Rows, yours: Rows, *columns: str) -> dict[str, pd.DataFra
     raw = {"paper": published.figures(), "reference": reference, "yours": yours}
     merged = {source: by_model(rows).dropna(subset=columns) for source, rows in raw.items()}
     return {source: rows for source, rows in merged.items() if len(rows) or not columns}
-
-
-def _printed_table(number: int, reference: Rows, yours: Rows) -> pd.DataFrame:
-    printed = published.tables()
-    printed = printed[printed["table"] == number].reset_index(drop=True)
-    shown = ["accuracy_percent", "time_ms", "params_millions"]
-    table = printed[["rank", "model"]].join(printed[shown].add_prefix("paper_"))
-    for source, rows in (("reference", reference), ("yours", yours)):
-        merged = by_model(rows).set_index("model")[SCORES]
-        table = table.join(merged.add_prefix(f"{source}_").astype(float), on="model")
-    return table

@@ -22,13 +22,7 @@ from ocrkit.results.figures import style
 from ocrkit.results.rows import Rows
 from ocrkit.results.tables import sources
 
-KOREAN = {
-    "basic": "기본",
-    "background": "배경",
-    "skew": "기울임",
-    "distortion": "왜곡",
-    "blur": "흐림",
-}
+KOREAN = dict(zip(KINDS, ("기본", "배경", "기울임", "왜곡", "흐림"), strict=True))
 
 
 def five_kinds(samples: Mapping[str, Image.Image]) -> Figure:
@@ -105,12 +99,7 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
 
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73")
-_TITLES = {
-    "transformation": "1. Transformation",
-    "feature": "2. Feature extraction",
-    "sequence": "3. Sequence",
-    "prediction": "4. Prediction",
-}
+_TITLES = ("1. Transformation", "2. Feature extraction", "3. Sequence", "4. Prediction")
 
 
 def stage_averages(reference: Rows = None, yours: Rows = None) -> Figure:
@@ -127,8 +116,8 @@ def stage_averages(reference: Rows = None, yours: Rows = None) -> Figure:
                 _draw(axes, rows, stage)
             title = style.SOURCE_TITLES[source]
             line[0].set_ylabel(f"{title} ({len(rows)} of 24)\naccuracy (%)", linespacing=1.5)
-        for axes, stage in zip(grid[0], published.STAGES, strict=True):
-            axes.set_title(_TITLES[stage])
+        for axes, title in zip(grid[0], _TITLES, strict=True):
+            axes.set_title(title)
         return style.finish(figure)
 
 

@@ -17,12 +17,7 @@ from ocrkit.results.figures import style
 from ocrkit.results.rows import Rows
 from ocrkit.results.tables import cost_column, frontier, sources
 
-_PAPER_TIME = (
-    "time per image (ms, log scale)\nbatch 192, wall clock, unsynchronised: rank order at best"
-)
-_OUR_TIME = "time per image (ms, log scale)\nmedian{batch}, measured after all training"
 _SIZES = {1: (6.8, 5.2), 2: (10.4, 5.2), 3: (13.2, 5.2)}  # inches, by panels
-_PARAMETERS = "parameters (millions, log scale)"
 _FRONTIER: dict[str, Any] = {"color": style.INK, "linestyle": (0, (4, 3)), "linewidth": 1}
 _NAME: dict[str, Any] = {  # under the markers, so that a name's white edge rubs none out
     **{"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": 7.5},
@@ -133,11 +128,13 @@ def _round_ticks(low: float, high: float) -> list[float]:
 
 def _cost_label(cost: str, source: str, rows: pd.DataFrame) -> str:
     if cost == "parameters":
-        return _PARAMETERS
-    if source == "paper":
-        return _PAPER_TIME
-    sizes = rows["latency_n"].dropna().unique() if "latency_n" in rows else []
-    return _OUR_TIME.format(batch=f", batch {int(sizes[0])}" if len(sizes) == 1 else "")
+        return "parameters (millions, log scale)"
+    how = "batch 192, wall clock, unsynchronised: rank order at best"
+    if source != "paper":
+        sizes = rows["latency_n"].dropna().unique() if "latency_n" in rows else []
+        batch = f", batch {int(sizes[0])}" if len(sizes) == 1 else ""
+        how = f"median{batch}, measured after all training"
+    return f"time per image (ms, log scale)\n{how}"
 
 
 def _legend() -> list[Line2D]:
