@@ -67,11 +67,19 @@ def sweep_up(path: Path, ours: re.Pattern[str] | None = None) -> None:
     Between the two moves of `atomic_folder` the old folder stands under a hidden name for an
     instant; a process killed just then has left nothing at `path`.
     ours: for a folder, as in `atomic_folder`.
+    Raises OcrkitError: another process is making the folder just now.
     """
     path = Path(os.path.realpath(path))
     for left in path.parent.glob(f"{glob.escape(_prefix(path))}*"):
         process = left.name.removeprefix(_prefix(path)).split(".")[0]
-        if left.suffix not in (".part", ".old") or not process.isdigit() or _is_alive(int(process)):
+        if left.suffix not in (".part", ".old") or not process.isdigit():
+            continue
+        if _is_alive(int(process)):
+            if ours and left.suffix == ".part" and int(process) != os.getpid():
+                raise OcrkitError(
+                    f"process {process} is writing {path} just now: let it end first, or give "
+                    f"another folder (if it does something else, remove {left})"
+                )
             continue
         if left.suffix == ".old" and not path.exists():
             os.replace(left, path)
@@ -155,7 +163,8 @@ def atomic_folder(path: str | Path, ours: re.Pattern[str]) -> Iterator[Path]:
     A folder that stood there before is kept until the new one is whole. A link stays, and the
     folder that it points to is replaced.
     ours: the whole names of the files that a folder there may hold. Nothing else is ever deleted.
-    Raises OcrkitError: the disk is full, the folder cannot be written, or it holds something else.
+    Raises OcrkitError: the disk is full, the folder cannot be written, it holds something else, or
+    another process is making it just now.
     """
     check_replaceable(path, ours)
     given = Path(path)
