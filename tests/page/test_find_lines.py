@@ -101,7 +101,8 @@ def test_a_few_level_lines_are_not_turned():
         text = "오늘 날씨가 좋습니다 하늘이 파랗고 바람이 분다"
         ImageDraw.Draw(sheet).text((40, y), text, 0, font)
     layout = find_lines(np.asarray(sheet))
-    assert (layout.degrees, len(layout.lines)) == (0, 3)
+    assert abs(layout.degrees) < 0.3
+    assert len(layout.lines) == 3
 
 
 @pytest.mark.parametrize("degrees", [-6.0, 3.0])
