@@ -54,36 +54,58 @@ def _prefix(path: Path) -> str:
 def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except OSError as error:
-        return not isinstance(error, ProcessLookupError)  # else it is somebody else's
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's process
+        return True
     return True
 
 
-def sweep_up(path: Path) -> None:
+def sweep_up(path: Path, ours: re.Pattern[str] | None = None) -> None:
     """Put right what a killed process left beside `path`: half-made things go, an old one returns.
 
     Between the two moves of `atomic_folder` the old folder stands under a hidden name for an
     instant; a process killed just then has left nothing at `path`.
+    ours: for a folder, as in `atomic_folder`.
+    Raises OcrkitError: another process is making the folder just now.
     """
     path = Path(os.path.realpath(path))
     for left in path.parent.glob(f"{glob.escape(_prefix(path))}*"):
         process = left.name.removeprefix(_prefix(path)).split(".")[0]
-        if left.suffix not in (".part", ".old") or not process.isdigit() or _is_alive(int(process)):
+        if left.suffix not in (".part", ".old") or not process.isdigit():
+            continue
+        if _is_alive(int(process)):
+            if ours and left.suffix == ".part" and int(process) != os.getpid():
+                raise OcrkitError(
+                    f"process {process} is writing {path} just now: let it end first, or give "
+                    f"another folder (if it does something else, remove {left})"
+                )
             continue
         if left.suffix == ".old" and not path.exists():
             os.replace(left, path)
+        elif left.suffix == ".old":
+            _remove_known(left, ours)
         elif left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink(missing_ok=True)
 
 
-def _is_known(entry: Path, ours: re.Pattern[str]) -> bool:
+def _is_known(entry: Path, ours: re.Pattern[str] | None) -> bool:
     """Is it a plain file of a name that we write, or what is left of writing one?"""
-    if entry.is_symlink() or not entry.is_file():
+    if ours is None or entry.is_symlink() or not entry.is_file():
         return False
     half_made = entry.name.startswith(".") and entry.suffix == ".part"
     return bool(ours.match(entry.name[1:]) if half_made else ours.fullmatch(entry.name))
+
+
+def _remove_known(folder: Path, ours: re.Pattern[str] | None) -> None:
+    """Remove a folder's known files, and the folder if it is empty then."""
+    with contextlib.suppress(OSError):
+        for entry in folder.iterdir():
+            if _is_known(entry, ours):
+                entry.unlink()
+        folder.rmdir()
 
 
 def check_replaceable(path: str | Path, ours: re.Pattern[str]) -> None:
@@ -140,15 +162,16 @@ def atomic_folder(path: str | Path, ours: re.Pattern[str]) -> Iterator[Path]:
 
     A folder that stood there before is kept until the new one is whole. A link stays, and the
     folder that it points to is replaced.
-    ours: the whole names of the files that a folder there may hold; with others it is kept.
-    Raises OcrkitError: the disk is full, the folder cannot be written, or it holds something else.
+    ours: the whole names of the files that a folder there may hold. Nothing else is ever deleted.
+    Raises OcrkitError: the disk is full, the folder cannot be written, it holds something else, or
+    another process is making it just now.
     """
     check_replaceable(path, ours)
     given = Path(path)
     with disk_errors(given):
         path = Path(os.path.realpath(given))
         path.parent.mkdir(parents=True, exist_ok=True)
-        sweep_up(path)
+        sweep_up(path, ours)
         prefix = f"{_prefix(path)}{os.getpid()}."
         temporary = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=path.parent))
         temporary.chmod(0o755)
@@ -164,7 +187,7 @@ def atomic_folder(path: str | Path, ours: re.Pattern[str]) -> Iterator[Path]:
                 if old.exists():
                     os.replace(old, path)
                 raise
-            shutil.rmtree(old, ignore_errors=True)
+            _remove_known(old, ours)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 

@@ -67,7 +67,7 @@ def score(predictions: Sequence[str], references: Sequence[str]) -> Scores:
     predictions, references: texts of the same number; spaces are ignored in both.
     Raises OcrkitError: different numbers, none at all, or an empty reference.
     """
-    if len(predictions) != len(references) or not references:
+    if not 0 < len(predictions) == len(references):
         raise OcrkitError(
             f"{len(predictions)} readings cannot be scored against {len(references)} labels"
         )

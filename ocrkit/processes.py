@@ -50,8 +50,11 @@ def keep_freed_memory() -> None:
     Without an effect where there is no glibc.
     """
     if platform.libc_ver()[0] == "glibc":
-        for option in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
-            ctypes.CDLL(None).mallopt(option, 2**28)
+        trim, mmap, set_option = -1, -3, ctypes.CDLL(None).mallopt  # M_..._THRESHOLD of malloc.h
+        # Before 2.35 glibc takes 32 MiB at most for the second. Either holds the other where it is:
+        # the first alone would have every block of 128 KiB given back.
+        if set_option(mmap, 2**28) or set_option(mmap, 2**25):
+            set_option(trim, 2**28)
 
 
 def _exit_with(sentinel: int) -> None:

@@ -262,6 +262,22 @@ def test_evaluate_leaves_out_empty_labels_and_names_those_too_long(checkpoint, o
     assert "1 of 3 labels are too long for the model" in complaint
 
 
+def test_a_name_that_is_wrong_is_found_before_the_work_on_the_others(
+    complains, monkeypatch, tmp_path
+):
+    def work(*_: object) -> None:
+        raise AssertionError("begun")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ocrkit.papers.shared.study.run_study", work)
+    assert "no study 'craftt'" in complains("papers", "craft", "craftt")
+    monkeypatch.setattr("ocrkit.cli.use._read_lines", work)
+    picture = io.BytesIO()
+    Image.linear_gradient("L").save(picture, "PNG")
+    write_set("mine", [Item(picture.getvalue(), "가")])
+    assert "gone is missing" in complains("evaluate", "reader-ko", "mine", "gone")
+
+
 def test_evaluate_of_a_line_reader_takes_labels_in_any_form(ocrkit, monkeypatch, tmp_path):
     line = SimpleNamespace(text="가나 다라")
     reader = SimpleNamespace(read_lines=lambda images: [line] * len(images))
@@ -619,6 +635,11 @@ def test_the_line_reader_is_tuned_on_own_lines_and_reads(own, ocrkit, complains)
     assert "can be read with, not trained" in complains("train", "--from", "a.onnx", *sets)
     assert "give --train SETS" in complains("train", "--from", "reader-ko")
     assert "has no data.mdb" in complains("train", "reader-ko", "--train", "images", "--out", "3")
+    shutil.copy("train.tsv", "images")
+    tuning = ("train", "reader-ko", "--train", "images", "--out", "4")
+    for typed in (("--precision", "fp8"), ("--device", "moon"), ("--engine", "jet")):
+        assert typed[1] in complains(*tuning, *typed)
+    assert not Path("4").exists()  # nothing was packed
 
 
 def test_a_folder_of_labelled_images_is_trained_on_as_it_is(own, ocrkit, complains):

@@ -339,6 +339,18 @@ def test_what_a_killed_process_left_is_swept_up(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"note.txt", "set", mine.name}
 
 
+def test_two_processes_do_not_make_one_folder_at_once(tmp_path, refused):
+    path, other = old_folder(tmp_path), os.getppid()
+    half = tmp_path / f".set.{platform.node()}-{other}.abc.part"
+    half.mkdir()
+    write_text(half.with_name(f".note.txt.{platform.node()}-{other}.abc.part"), "half")
+    write_text(tmp_path / "note.txt", "of files the last one stays")
+    said = rf"process {other} is writing .*set just now: let it end .*remove .*\.part\)"
+    with refused(said), atomic_folder(path, OURS):
+        raise AssertionError("nothing is made in vain")
+    assert tree(path) == {"data": "old"}
+
+
 def test_a_folder_lost_between_two_moves_comes_back(tmp_path):
     old = tmp_path / f".set.{platform.node()}-{dead_process()}.abc.old"
     old.mkdir()

@@ -3,6 +3,8 @@
 import unicodedata
 from functools import cache
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,6 +137,11 @@ def test_the_interval_contains_the_accuracy_and_has_a_width(right, images):
 )
 def test_wilsons_interval(right, images, low, high):
     assert accuracy_interval(right, images) == pytest.approx((low, high), abs=1e-3)
+
+
+@pytest.mark.parametrize("column", [np.array, pd.Series])
+def test_the_columns_of_a_table_are_scored_too(column):
+    assert score(column(["가", "나"]), column(["가", "다"])).accuracy == 50
 
 
 def test_what_cannot_be_scored(refused):

@@ -1,5 +1,6 @@
 """A worker ends with the process that started it, however that one ended."""
 
+import ctypes
 import multiprocessing
 import os
 import platform
@@ -8,11 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from ocrkit.processes import deaf_to_ctrl_c
+from ocrkit.processes import deaf_to_ctrl_c, keep_freed_memory
 
 PARENT = """
 import multiprocessing, os, time
@@ -103,6 +105,22 @@ for _ in range(5):
     b"x" * size
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
+
+
+@pytest.mark.parametrize(("most", "taken"), [(2**31, 2**28), (2**25, 2**25), (0, 0)])
+def test_an_older_glibc_is_asked_for_what_it_takes(monkeypatch, most, taken):
+    done = {}
+
+    def mallopt(option: int, value: int) -> int:
+        if option == -3 and value > most:
+            return 0
+        done[option] = value
+        return 1
+
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.31"))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(mallopt=mallopt))
+    keep_freed_memory()
+    assert done == ({-3: taken, -1: 2**28} if taken else {})
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc is another here")

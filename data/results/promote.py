@@ -29,9 +29,10 @@ def promote_run(preset: str, source: str | Path) -> list[Path]:
     results = your_results(source)
     if results is None:
         raise OcrkitError(f"no run in {source}")
+    # One that failed takes no other's place.
+    results = (results[0][results[0]["status"] == "ok"], results[1])
     rows, curves = _with_other_seeds(results, preset, Path(source))
-    good = set(rows[rows["status"] == "ok"]["model"])
-    missing = [name for name in part or MODEL_NAMES if name not in good]
+    missing = [name for name in part or MODEL_NAMES if name not in set(rows["model"])]
     if missing:
         raise OcrkitError(f"not promoted, {len(missing)} models are missing: {', '.join(missing)}")
     kept, drawn = Path("data/results") / preset, Path("figures")

@@ -14,7 +14,7 @@ from ocrkit.cli import options
 from ocrkit.cli.base import app, complain, err, one_line
 from ocrkit.cli.use import is_line_reader, load_reader
 from ocrkit.errors import OcrkitError
-from ocrkit.files import write_text
+from ocrkit.files import check_writable, write_text
 
 if TYPE_CHECKING:
     from ocrkit.page import Page
@@ -72,6 +72,8 @@ def read(
         names = Counter(file.stem for file in files)
         if (out or pdf) and (twice := [name for name, count in names.items() if count > 1]):
             _misused(f"{names[twice[0]]} files are called {twice[0]}: read them in several calls")
+        if out or pdf:  # before hours of reading
+            check_writable(out or Path())
         reader = load_reader(checkpoint, device, **of_24)
         failed = _read_pages(reader, files, kinds or ["txt"], out)
     if failed:

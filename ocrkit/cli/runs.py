@@ -43,12 +43,11 @@ def papers(
         return
     check_writable(out)
     torch.set_num_threads(2)  # as the committed runs, whose last digits depend on it
-    for name in study:
-        found = find_study(name)
+    for found in list(map(find_study, study)):  # all names, before the first is trained
         for number in seed or [1]:
-            state = out / "state" / f"{name}-s{number}"
+            state = out / "state" / f"{found.name}-s{number}"
             with Bars(console) as bars:
-                watch = partial(bars.show_training, f"{name}, seed {number}")
+                watch = partial(bars.show_training, f"{found.name}, seed {number}")
                 row = run_study(found, number, out, watch, state)
             shutil.rmtree(state, ignore_errors=True)
             console.print({k: v for k, v in row.items() if k not in ("history", "recipe")})

@@ -91,6 +91,9 @@ def train(
     sizes = {"image_width": image_width, "max_length": max_length, "width": width}
     own = {f"--{name.replace('_', '-')}": value for name, value in sizes.items()}
     own |= {"--charset": charset, "--pad": pad}
+    found = find_device(device)
+    check_engine(engine, found)
+    resolve_precision(precision or "auto", found)
     if model == READER or (start and is_line_reader(start)):
         unfit = {"--from-charset": from_charset, "--unfit-limit": unfit_limit}
         unfit |= {"--sync-batch-norm": sync_batch_norm}
@@ -104,9 +107,6 @@ def train(
     if not name:
         raise typer.BadParameter("give its name, or --from a checkpoint", param_hint="MODEL")
     (run,) = grid((name,), (seed,))
-    found = find_device(device)
-    check_engine(engine, found)
-    resolve_precision(precision or "auto", found)
     settings["sync_batch_norm"] = sync_batch_norm
     own |= {"--valid": valid} | ({} if begun else {"--steps": steps, "--batch-size": batch_size})
     if not sets and (given := [option for option, value in own.items() if value]):

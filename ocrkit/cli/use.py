@@ -94,7 +94,7 @@ def evaluate(
     reader: Any = load_reader(checkpoint, device, **of_24)
     lines = is_line_reader(checkpoint)
     rows, misread, total = [], [], 0
-    for images in map(ImageSet, sets):
+    for images in list(map(ImageSet, sets)):  # all are there, before the first is read
         read, broken = (_read_lines if lines else _read_set)(reader, images)
         count = len(read)
         true = {i: text for i in read if label_of(text := images.text(i))}

@@ -213,7 +213,7 @@ def prepare(
     prints = {}
     for name, generations in what.generations.items():
         about = {"generator": json.loads(json.dumps(manifest(*generations)))}
-        sweep_up(folder / name)
+        sweep_up(folder / name, SET_FILES)
         there = None
         with contextlib.suppress(OcrkitError):
             there = ImageSet(folder / name).manifest.get("generator")

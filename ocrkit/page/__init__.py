@@ -51,6 +51,11 @@ def read(
 
 def _from_array(pixels: np.ndarray) -> Image.Image:
     try:
-        return Image.fromarray(pixels)
+        if np.ndim(pixels) > 1:
+            return Image.fromarray(pixels)
     except (TypeError, ValueError, AttributeError):
-        raise OcrkitError("an array of pixels is (H, W) or (H, W, 3), uint8") from None
+        pass
+    raise OcrkitError(
+        "this is no picture: give a file's name, a Pillow picture, or an array (H, W) or (H, W, 3) "
+        "of uint8"
+    )

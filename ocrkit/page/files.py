@@ -11,6 +11,8 @@ from ocrkit.files import read_file
 
 # Dots per inch at which pages of a PDF are drawn: text of 10 points is 28 pixels high.
 PDF_DPI = 200
+# Some programs give a whole scan the size of a stamp: its longer side is still so many pixels.
+_LEAST_PIXELS = 1000
 
 
 class PageFile:
@@ -72,8 +74,10 @@ def _draw(document: pdfium.PdfDocument, index: int) -> Image.Image:
         page = document[index]
         width, height = page.get_size()
         # a poster is drawn as finely as fits
-        finest = (0.95 * MAX_PIXELS / max(width * height, 1)) ** 0.5
-        scale = min(PDF_DPI / 72, finest)  # a PDF counts in points, 72 an inch
+        finest = (0.95 * MAX_PIXELS / max(width * height, 1e-6)) ** 0.5
+        # a PDF counts in points, 72 an inch
+        scale = max(PDF_DPI / 72, _LEAST_PIXELS / max(width, height, 1e-6))
+        scale = min(scale, finest)
         drawn = page.render(scale=scale, grayscale=True)  # pyright: ignore[reportArgumentType]
         return drawn.to_pil().convert("L")
     except (pdfium.PdfiumError, ValueError) as error:

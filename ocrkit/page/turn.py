@@ -47,14 +47,15 @@ def _chain_length(mask: np.ndarray, g: float) -> float:
 
 
 def _best_angle(x: np.ndarray, y: np.ndarray, g: float) -> float:
-    level = row_clarity(x, y, 0.0, g)
+    level, fullness = row_clarity(x, y, 0.0, g), _fullness(x, y, 0.0, g)
     best, clarity = 0.0, level
     coarse = np.arange(-MOST_DEGREES, MOST_DEGREES + 0.1, 0.5)
     for angles in (coarse, np.arange(-0.5, 0.51, 0.05)):
         centre = 0.0 if angles is coarse else best
         for angle in centre + angles:
             found = row_clarity(x, y, angle, g)
-            if found > clarity:
+            # By chance strokes of a few lines fall into sharp rows askew, but then into more rows.
+            if found > clarity and _fullness(x, y, angle, g) >= fullness:
                 best, clarity = float(angle), found
     if clarity < (CLEARER if abs(best) > 1 else PLAINLY) * level:
         return 0.0
@@ -67,11 +68,21 @@ def row_clarity(x: np.ndarray, y: np.ndarray, degrees: float, g: float) -> float
     The sum of the squared steps between neighbouring rows of the profile, by the ink's amount:
     level rows begin and end at once. Rows are an eighth of a glyph high.
     """
+    profile = _profile(x, y, degrees, g)
+    return float((np.diff(profile) ** 2).sum() * len(profile))
+
+
+def _fullness(x: np.ndarray, y: np.ndarray, degrees: float, g: float) -> float:
+    """The larger, the fewer rows the ink falls into."""
+    return float((_profile(x, y, degrees, g) ** 2).sum())
+
+
+def _profile(x: np.ndarray, y: np.ndarray, degrees: float, g: float) -> np.ndarray:
+    """The share of the ink that falls into each row."""
     radians = np.deg2rad(degrees)
     rows = (y * np.cos(radians) - x * np.sin(radians)) / (g / 8)
     rows = (rows - rows.min()).astype(np.int64)
-    profile = np.bincount(rows, minlength=rows.max() + 2).astype(np.float64)
-    return float((np.diff(profile) ** 2).sum() / len(x) ** 2 * len(profile))
+    return np.bincount(rows, minlength=rows.max() + 2) / len(x)
 
 
 def upright_matrix(

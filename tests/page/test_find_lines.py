@@ -3,10 +3,12 @@
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from ocrkit.page.layout import Layout, find_lines
 from ocrkit.page.measure import match, order_kept
 from ocrkit.page.synthetic import PAGES, SyntheticPage, draw_page
+from ocrkit.synth.fonts import find_fonts
 
 
 def found_on(page: SyntheticPage, layout: Layout) -> list[int | None]:
@@ -90,6 +92,17 @@ def test_what_is_left_of_a_broken_frame_does_not_join_the_lines_beside_it():
     layout = find_lines(page)
     assert len(layout.lines) == 3
     assert all(line.box[0] + line.box[2] < right for line in layout.lines)
+
+
+def test_a_few_level_lines_are_not_turned():
+    sheet = Image.new("L", (1600, 400), 255)
+    font = ImageFont.truetype(find_fonts()[0].path, 28)
+    for y in (20, 70, 120):
+        text = "오늘 날씨가 좋습니다 하늘이 파랗고 바람이 분다"
+        ImageDraw.Draw(sheet).text((40, y), text, 0, font)
+    layout = find_lines(np.asarray(sheet))
+    assert abs(layout.degrees) < 0.3
+    assert len(layout.lines) == 3
 
 
 @pytest.mark.parametrize("degrees", [-6.0, 3.0])

@@ -20,9 +20,9 @@ def marks(shade: int = 30) -> Image.Image:
     return Image.fromarray(page)
 
 
-def pdf(pages: int, encrypt: object = None) -> bytes:
+def pdf(pages: int, encrypt: object = None, size: tuple[float, float] = (600, 300)) -> bytes:
     out = io.BytesIO()
-    canvas = Canvas(out, pagesize=(200, 100), encrypt=encrypt)
+    canvas = Canvas(out, pagesize=size, encrypt=encrypt)
     for number in range(pages):
         canvas.drawString(20, 50, f"page {number}")
         canvas.showPage()
@@ -44,9 +44,15 @@ def test_the_pages_of_a_pdf_are_drawn_one_by_one(file):
     opened = PageFile(file(pdf(3)))
     assert len(opened) == 3
     pages = [np.asarray(opened.page(i)) for i in range(3)]
-    assert pages[0].shape == pytest.approx((100 * 200 / 72, 200 * 200 / 72), abs=2)
+    assert pages[0].shape == pytest.approx((300 * 200 / 72, 600 * 200 / 72), abs=2)
     assert pages[0].min() < 50 < 250 < pages[0].max()
     assert not np.array_equal(pages[0], pages[1])
+
+
+@pytest.mark.parametrize("size", [(60, 80), (3, 4), (0.03, 0.04), (200, 2)])
+def test_a_page_as_small_as_a_stamp_is_drawn_large_enough_to_read(file, size):
+    page = PageFile(file(pdf(1, size=size))).page(0)
+    assert max(page.size) == pytest.approx(1000, abs=2)
 
 
 def test_the_pages_of_a_tiff_are_all_there(file):

@@ -160,8 +160,9 @@ def test_a_file_of_several_pages_wants_a_number(tmp_path, refused):
         read(path, page=3, reader=StandIn())
     with refused("page= is for files"):
         read(page, page=1, reader=StandIn())
-    with refused("an array of pixels is"):
-        read(np.zeros((4, 4, 9)), reader=StandIn())
+    for odd in (np.zeros((4, 4, 9)), np.zeros(9, np.uint8), b"bytes", [], None):
+        with refused(r"give a file's name, a Pillow picture, or an array \(H, W\)"):
+            read(odd, reader=StandIn())
     for shape in ((0, 10), (10, 0), (0, 10, 3)):
         with refused("the picture is empty"):
             read(np.zeros(shape, np.uint8), reader=StandIn())

@@ -124,6 +124,13 @@ def test_what_was_written_into_a_folder_is_not_read_with_it(here, ocrkit):
     assert (code, complaint.count("scans holds no picture and no PDF")) == (1, 1)
 
 
+@pytest.mark.parametrize("kind", [(), ("--pdf",)])
+def test_a_folder_that_cannot_be_written_is_found_out_before_reading(here, ocrkit, kind):
+    code, text, complaint = ocrkit("read", "page.png", "gone.png", "--out", "blank.png", *kind)
+    assert (code, text) == (1, "")
+    assert complaint == "ocrkit: cannot write blank.png: File exists\n"
+
+
 def test_a_pipe_is_refused_and_not_waited_for(here, ocrkit):
     os.mkfifo("pipe")
     code, _, complaint = ocrkit("read", "pipe")

@@ -19,7 +19,7 @@ def promoted(tmp_path, monkeypatch):
     (drawn / "figures" / "one.png").write_bytes(b"a picture")
     monkeypatch.setattr(promote, "write_report", lambda *a: drawn / "report.html")
 
-    def run(models, seed: int, accuracy: float, dataset: str = "d1"):
+    def run(models, seed: int, accuracy: float, dataset: str = "d1", failed: tuple = ()):
         source = tmp_path / f"run-{seed}-{accuracy}-{dataset}"
         (source / "rows").mkdir(parents=True, exist_ok=True)
         note = {"preset": {"name": "mini", "unfit_limit": seed / 100}, "dataset": dataset}
@@ -27,6 +27,8 @@ def promoted(tmp_path, monkeypatch):
         for model in models:
             row = {"model": model, "seed": seed, "status": "ok", "accuracy": accuracy}
             row["history"] = [{"step": 10, "valid_accuracy": accuracy}]
+            if model in failed:
+                row = {"model": model, "seed": seed, "status": "failed", "error": "no room"}
             (source / "rows" / f"{model}-s{seed}.json").write_text(json.dumps(row))
         promote.promote_run("mini", source)
         kept = Path("data/results/mini")
@@ -50,6 +52,16 @@ def test_the_same_seed_is_replaced(promoted):
     rows, _ = promoted(MODEL_NAMES[:1], 1, 70.0)
     assert len(rows) == 24
     assert sorted(rows["accuracy"].unique()) == [70, 90]
+
+
+def test_a_run_that_failed_takes_no_good_ones_place(promoted, refused):
+    with refused("1 models are missing"):
+        promoted(MODEL_NAMES, 1, 90.0, failed=MODEL_NAMES[:1])
+    promoted(MODEL_NAMES, 1, 80.0)
+    rows, curves = promoted(MODEL_NAMES, 1, 70.0, failed=MODEL_NAMES[:2])
+    assert rows["accuracy"].value_counts().to_dict() == {70: 22, 80: 2}
+    assert set(rows["status"]) == {"ok"}
+    assert curves["valid_accuracy"].value_counts().to_dict() == {70: 22, 80: 2}
 
 
 def test_checkpoints_beside_the_rows_stay(promoted):
