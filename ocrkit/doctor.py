@@ -12,7 +12,7 @@ import ocrkit
 from ocrkit.errors import OcrkitError
 from ocrkit.hangul import charset
 from ocrkit.synth.fonts import find_fonts, usable_fonts
-from ocrkit.training.engines.apex import check_apex
+from ocrkit.training.engines import check_apex
 from ocrkit.training.precision import cpu_features, resolve_precision
 
 Finding = tuple[str, bool, str]  # what was looked at, is it well, what was found
