@@ -117,7 +117,8 @@ class NativeEngine:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back what `state_dict` gave."""
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty where the training so far scaled nothing
+            self.scaler.load_state_dict(state["scaler"])
 
 
 def check_compiler(device: torch.device) -> None:

@@ -54,6 +54,13 @@ def test_an_overflow_moves_nothing_and_halves_the_scale(optimizer):
     assert weight < 1.0
 
 
+def test_fp16_goes_on_with_what_was_begun_without_a_scale():
+    before = make_engine("native", Line(), RECIPE, CPU).state_dict()
+    engine = make_engine("native", Line(), FP16, CPU)
+    engine.load_state_dict(before)
+    assert engine.scaler.get_scale() == 2.0**16
+
+
 def test_a_step_that_was_not_taken_does_not_move_the_schedule(monkeypatch):
     trainer = toy_trainer(CTC, valid=None, recipe=FP16)
     step, taken = trainer.engine.step, []
