@@ -33,7 +33,9 @@ class ReadingTask:
         device = next(model.parameters()).device
         images = to_input(batch.pixels).to(device, non_blocking=True)
         weight = max(0.0, 1 - step / self.auxiliary_steps) if self.auxiliary_steps else 0.0
-        part = weight_of_part(self.converter, batch.texts, self.batches.texts(step))
+        part = 1.0
+        if self.world.size > 1:
+            part = weight_of_part(self.converter, batch.texts, self.batches.texts(step))
         return training_loss(model, self.converter, images, batch.texts, weight, part)
 
     def validate(self, model: torch.nn.Module) -> dict[str, float]:
