@@ -182,7 +182,10 @@ def turn_to_height(mask: np.ndarray, degrees: float, height: int) -> np.ndarray:
 
 def shift_columns(mask: np.ndarray, down: np.ndarray, reach: int) -> np.ndarray:
     """Move each column of (h, w) down by its own number of pixels in 0..reach: (h + reach, w)."""
-    return shift_rows(mask.T, down, reach).T
+    height, width = mask.shape
+    padded = np.pad(mask, ((reach, reach), (0, 0)))
+    first = (reach - down) * width + np.arange(width)  # flat index of each column's top pixel
+    return padded.ravel()[first + np.arange(0, (height + reach) * width, width)[:, None]]
 
 
 def shift_rows(mask: np.ndarray, right: np.ndarray, reach: int) -> np.ndarray:
