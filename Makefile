@@ -15,7 +15,7 @@ USER_FONTS ?= $(if $(filter Darwin,$(shell uname)),$(HOME)/Library/Fonts,$(or $(
 .PHONY: help env reproduce test lint coverage lab notebooks korean site bench speed performance fonts handwriting promote clean
 
 help:
-	@echo "make reproduce           generate, train the 24 mini models, print the tables (some 40 minutes)"
+	@echo "make reproduce           generate, train the 24 mini models, print the tables (an hour of one core)"
 	@echo "make reproduce PRESET=smoke   the same road in minutes: proves it runs, claims nothing"
 	@echo "make test                every test"
 	@echo "make lint                style, formatting and types"

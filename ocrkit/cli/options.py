@@ -26,7 +26,7 @@ def _number(least: float, most: float, help: str | None = None) -> Any:
 
 
 _PRESETS = (
-    "smoke (minutes), mini (40 minutes), mini-adamw, sentence (hours), sentence-ten, mix, "
+    "smoke (minutes), mini (an hour of a core), mini-adamw, sentence (hours), sentence-ten, mix, "
     "paper-v1, paper-v2, paper-taste"
 )
 PresetName = Annotated[str, typer.Option("--preset", "-p", help=_PRESETS)]

@@ -5,8 +5,6 @@ Every table is a frame of numbers; `ocrkit.results.show` writes it for a termina
 columns are then empty (NaN).
 """
 
-from functools import partial
-
 import pandas as pd
 
 from ocrkit import published
@@ -40,12 +38,7 @@ def frontier(rows: pd.DataFrame, cost: str) -> pd.DataFrame:
     return known[best_here & (known[value] > known[cost].map(best_cheaper))]
 
 
-def _printed_table(number: int, reference: Rows = None, yours: Rows = None) -> pd.DataFrame:
-    """The five printed rows of Table 1 (accuracy against time) or 2 (parameters), beside our runs.
-
-    Returns columns rank, model, then accuracy_percent, time_ms and params_millions with the prefix
-    paper_, reference_ and yours_; ours also accuracy_plus_minus (see `rows.by_model`).
-    """
+def _printed_table(number: int, reference: Rows, yours: Rows) -> pd.DataFrame:
     printed = published.tables()
     printed = printed[printed["table"] == number].reset_index(drop=True)
     shown = ["accuracy_percent", "time_ms", "params_millions"]
@@ -56,7 +49,18 @@ def _printed_table(number: int, reference: Rows = None, yours: Rows = None) -> p
     return table
 
 
-table1, table2 = partial(_printed_table, 1), partial(_printed_table, 2)
+def table1(reference: Rows = None, yours: Rows = None) -> pd.DataFrame:
+    """Table 1 (accuracy against time): the five printed rows, and the same models run here.
+
+    Returns columns rank, model, then accuracy_percent, time_ms and params_millions with the prefix
+    paper_, reference_ and yours_; ours also accuracy_plus_minus (see `rows.by_model`).
+    """
+    return _printed_table(1, reference, yours)
+
+
+def table2(reference: Rows = None, yours: Rows = None) -> pd.DataFrame:
+    """Table 2 (accuracy against parameters), as `table1`."""
+    return _printed_table(2, reference, yours)
 
 
 def frontiers(cost: str, reference: Rows = None, yours: Rows = None) -> pd.DataFrame:

@@ -22,7 +22,13 @@ from ocrkit.results.figures import style
 from ocrkit.results.rows import Rows
 from ocrkit.results.tables import sources
 
-KOREAN = dict(zip(KINDS, ("기본", "배경", "기울임", "왜곡", "흐림"), strict=True))
+KOREAN = {
+    "basic": "기본",
+    "background": "배경",
+    "skew": "기울임",
+    "distortion": "왜곡",
+    "blur": "흐림",
+}
 
 
 def five_kinds(samples: Mapping[str, Image.Image]) -> Figure:
